@@ -1,0 +1,1 @@
+"""Rooms of peers that share data channels, files, audio and video over WebRTC."""

@@ -1,0 +1,1 @@
+"""The wire protocols of Peerix rooms: signalling, control channel and transfers."""

@@ -1,0 +1,1 @@
+"""SCTP over DTLS (RFC 9260, RFC 8261)."""

@@ -1,0 +1,1 @@
+"""Session descriptions: model, parser and writer (RFC 8866)."""

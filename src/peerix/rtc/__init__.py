@@ -1,0 +1,1 @@
+"""WebRTC objects on AnyIO: connections, data channels and UDP ports."""
