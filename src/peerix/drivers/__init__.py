@@ -1,6 +1,7 @@
 """Signalling drivers: how the members of a room find each other before they are connected.
 
-The drivers are loaded when they are first asked for, so that importing peerix loads no client library of any broker.
+The drivers are loaded when they are first asked for, so that importing peerix loads no client library of any
+broker.
 """
 
 from __future__ import annotations

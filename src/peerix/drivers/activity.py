@@ -12,7 +12,8 @@ from peerix.core.errors import LocalProtocolError
 class ActiveChanges(ObjectReceiveStream[bool]):
     """A stream of the changes of `Driver.active` since it was opened.
 
-    It never holds more than two values: a reader that was away sees that the driver went and came back, not how often.
+    It never holds more than two values: a reader that was away sees that the driver went and came back, not
+    how often.
     """
 
     def __init__(self, activity: Activity) -> None:
@@ -131,7 +132,9 @@ class LoopOwner:
         :raises LocalProtocolError: it is not
         """
         if current_token().native_token is not self._owner:
-            raise LocalProtocolError(f"this {self._name} was entered in another event loop (another thread, or another run)")
+            raise LocalProtocolError(
+                f"this {self._name} was entered in another event loop (another thread, or another run)"
+            )
 
     def release(self) -> None:
         """Unbind, so that another event loop may enter the driver."""

@@ -1,8 +1,8 @@
 """What a signalling driver is: names to subscribe to, packets to publish, and whether it is connected.
 
-A driver carries small opaque packets between members of a namespace, at most once, to whoever listens at that moment.
-`Driver` is the whole contract; a driver of your own subclasses it and calls `dispatch` for what arrives and `set_active`
-when its connection comes and goes.
+A driver carries small opaque packets between members of a namespace, at most once, to whoever listens at that
+moment. `Driver` is the whole contract; a driver of your own subclasses it and calls `dispatch` for what
+arrives and `set_active` when its connection comes and goes.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Handler: TypeAlias = Callable[[bytes], None]
 class Driver(ABC):
     """An abstract signalling driver, used as an async context manager.
 
-    It works between entering and leaving, in one event loop at a time. One driver may serve several namespaces and several
-    peers. Whoever creates a driver enters it.
+    It works between entering and leaving, in one event loop at a time. One driver may serve several
+    namespaces and several peers. Whoever creates a driver enters it.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,8 @@ class Driver(ABC):
     def watch_active(self) -> ActiveChanges:
         """Watch `active` change from this moment on.
 
-        :returns: a stream of the new values, to be closed (it is an async context manager); it ends when the driver is left
+        :returns: a stream of the new values, to be closed (it is an async context manager); it ends when the
+          driver is left
         """
         return self._activity.watch()
 
@@ -61,8 +62,8 @@ class Driver(ABC):
     async def subscribe(self, namespace: str, handler: Handler) -> None:
         """Give every packet of `namespace` to `handler` from now on; returns when that is in effect.
 
-        Several handlers may listen to one namespace, and are called in the order in which they subscribed. Subscribing the same
-        handler again changes nothing. A subscription outlives a lost connection.
+        Several handlers may listen to one namespace, and are called in the order in which they subscribed.
+        Subscribing the same handler again changes nothing. A subscription outlives a lost connection.
 
         :raises LocalProtocolError: the driver is not entered, or in another event loop
         :raises SignalingError: the driver cannot carry a namespace of this name
@@ -79,7 +80,8 @@ class Driver(ABC):
     async def publish(self, namespace: str, data: bytes) -> None:
         """Send a packet to everyone who listens to `namespace` now; nobody confirms it.
 
-        While `active` is False the packet is dropped silently. A slow or dead receiver never holds up the caller.
+        While `active` is False the packet is dropped silently. A slow or dead receiver never holds up the
+        caller.
 
         :raises LocalProtocolError: the driver is used in another event loop than the one that entered it
         :raises SignalingError: the packet is larger than the driver carries
@@ -90,14 +92,14 @@ class Driver(ABC):
         self._activity.set(active)
 
     def add_handler(self, namespace: str, handler: Handler) -> bool:
-        """Enter a subscription in the register; True when it is the first of its namespace. For subclasses."""
+        """Register a subscription; True when it is the first of its namespace. For subclasses."""
         handlers = self._handlers.setdefault(namespace, {})
         first = not handlers
         handlers[handler] = None
         return first
 
     def remove_handler(self, namespace: str, handler: Handler) -> bool:
-        """Take a subscription out of the register; True when it was the last of its namespace. For subclasses."""
+        """Drop a subscription; True when it was the last of its namespace. For subclasses."""
         handlers = self._handlers.get(namespace)
         if handlers is None or handler not in handlers:
             return False
@@ -108,7 +110,7 @@ class Driver(ABC):
         return True
 
     def dispatch(self, namespace: str, data: bytes) -> None:
-        """Hand a packet that arrived to the handlers of its namespace. For subclasses, in the event loop's thread."""
+        """Hand a packet that arrived to its handlers. For subclasses, in the event loop's thread."""
         handlers = self._handlers.get(namespace)
         if handlers is None:
             return
@@ -118,7 +120,7 @@ class Driver(ABC):
                 handler(data)
 
     def close_register(self) -> None:
-        """Forget every subscription, turn inactive and end the streams of `watch_active`. For subclasses, when left."""
+        """Drop all subscriptions, turn inactive, end the streams of `watch_active`. For subclasses, when left."""
         self._handlers.clear()
         self._activity.close()
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class MemoryDriver(Driver):
     """Carries packets between the peers that share this object, the publisher included.
 
-    It may be entered several times at once (each peer without a driver enters the process-wide one), and is active while
-    somebody is inside. Two event loops on one driver are an error: the peers of two threads need `BroadcastDriver`.
+    It may be entered several times at once (each peer without a driver enters the process-wide one), and is
+    active while somebody is inside. Two event loops on one driver are an error: the peers of two threads need
+    `BroadcastDriver`.
     """
 
     def __init__(self) -> None:
@@ -76,5 +77,5 @@ _process_wide = MemoryDriver()
 
 
 def process_wide_driver() -> MemoryDriver:
-    """The driver that peers without one share: all of them in this process, as long as they run in one event loop."""
+    """The driver that all peers of this process share when they are given none."""
     return _process_wide
