@@ -120,7 +120,7 @@ class Driver(ABC):
                 handler(data)
 
     def close_register(self) -> None:
-        """Drop all subscriptions, turn inactive, end the streams of `watch_active`. For subclasses, when left."""
+        """Drop all subscriptions, turn inactive, end the streams of changes. For subclasses, when left."""
         self._handlers.clear()
         self._activity.close()
 
