@@ -1,0 +1,1 @@
+"""Messages over one data channel: cut into packets, acknowledged, interleaved, bounded."""
