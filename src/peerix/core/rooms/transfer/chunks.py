@@ -1,0 +1,87 @@
+"""The bytes of messages on their way: cut on the sending side, collected on the receiving side."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class OutgoingChunks:
+    """Bytes to be sent, in blocks as they were given, cut without copying.
+
+    `size` is how many are left, `ended` whether no more will come.
+    """
+
+    __slots__ = ("_head", "_position", "_rest", "ended", "size")
+
+    def __init__(self, data: bytes = b"", *, ended: bool) -> None:
+        self._head: bytes | memoryview = data
+        self._position = 0
+        self._rest: deque[bytes] | None = None
+        self.size = len(data)
+        self.ended = ended
+
+    def append(self, data: bytes) -> None:
+        """Add a block."""
+        if not data:
+            return
+        if not self.size:
+            self._head = data
+            self._position = 0
+        elif self._rest is None:
+            self._rest = deque((data,))
+        else:
+            self._rest.append(data)
+        self.size += len(data)
+
+    def take(self, limit: int) -> bytes | memoryview:
+        """Take the next `limit` bytes, or all when there are fewer."""
+        head = self._head
+        position = self._position
+        left = len(head) - position
+        if left > limit:
+            if not position:
+                # Slices of a view cost the same for every length; slices of bytes copy.
+                head = self._head = memoryview(head)
+            self._position = position + limit
+            self.size -= limit
+            return head[position : position + limit]
+        piece = head[position:] if position else head
+        self.size -= left
+        if not self._rest:
+            self._head = b""
+            self._position = 0
+            return piece
+        self._head = self._rest.popleft()
+        self._position = 0
+        if left == limit:
+            return piece
+        return b"".join((piece, self.take(limit - left)))
+
+    def clear(self) -> None:
+        """Drop what is left."""
+        self._head = b""
+        self._position = 0
+        self._rest = None
+        self.size = 0
+
+
+class IncomingChunks:
+    """Chunks that arrived and were not read; `size` is their bytes together."""
+
+    __slots__ = ("_chunks", "size")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self.size = 0
+
+    def append(self, chunk: bytes) -> None:
+        """Add a chunk."""
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+
+    def take_all(self) -> list[bytes]:
+        """Take every chunk."""
+        chunks = self._chunks
+        self._chunks = []
+        self.size = 0
+        return chunks
