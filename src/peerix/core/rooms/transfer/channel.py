@@ -1,44 +1,127 @@
-"""Both directions of one data channel: what the shell of a channel talks to (signatures; bodies follow)."""
+"""Both directions of one data channel: what the shell of a channel talks to."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from peerix.core.errors import PeerixError
+from .incoming import PacketsRejected, ReceiverEvent
+from .outgoing import SenderEvent
+from .packets import parse_packet
+from .receiver import READ_TIMEOUT, TransferReceiver
+from .sender import TransferSender
 
-from .receiver import ReceiverEvent, TransferReceiver
-from .sender import SenderEvent, TransferSender
+if TYPE_CHECKING:
+    from peerix.core.errors import PeerixError
+
+    from .packets import Packet
 
 TransferEvent: TypeAlias = "SenderEvent | ReceiverEvent"
 
+BUFFER_TARGET = 256 * 1024
+"""Bytes to keep in a channel's buffer: enough for a fast path, little enough to overtake a long message."""
+
+FIRST_ID_POLITE = 21_845
+FIRST_ID_IMPOLITE = 43_690
+"""Where the two sides begin to count: far from each other, and from 1, where browsers begin."""
+
+
+def carries_transfers(*, ordered: bool, protocol: str) -> bool:
+    """Whether binary frames of such a channel are transfer packets; otherwise frames are raw messages."""
+    return ordered and not protocol
+
 
 class ChannelTransfers:
-    """Joins a `TransferSender` and a `TransferReceiver` on one ordered channel without a protocol.
+    """Joins the sender and the receiver of one channel.
 
-    The loop of a shell: binary frame -> `receive_packet`; then `poll_events`; then
-    `packets_to_send(room)` -> `channel.send_nowait` each; then `take_credit` -> `connection.release/hold`.
+    A shell gives it every binary frame by `receive_packet`, then polls the events, sends the packets of `packets_to_send`, and
+    puts `take_credit` on the window.
+
+    :param polite: whether this side is the polite one of the connection.
+    :param read_timeout: seconds that a reader may take nothing while the window is closed.
     """
 
-    sender: TransferSender
-    receiver: TransferReceiver
+    def __init__(self, *, polite: bool, read_timeout: float = READ_TIMEOUT) -> None:
+        self.sender = TransferSender(
+            first_id=FIRST_ID_POLITE if polite else FIRST_ID_IMPOLITE, is_incoming=self._is_incoming
+        )
+        self.receiver = TransferReceiver(is_outgoing=self.sender.is_outgoing, read_timeout=read_timeout)
+        self._credit = 0
+        self._rejected = 0
 
-    def __init__(self, *, polite: bool, read_timeout: float = 10.0) -> None: ...
+    def _is_incoming(self, id: int) -> bool:  # noqa: A002 - the field's name
+        return self.receiver.is_incoming(id)
+
     def receive_packet(self, data: bytes, now: float) -> None:
-        """One binary frame. Never raises."""
-        ...
+        """Take one binary frame. It never raises; frames that are no packets are counted."""
+        self._credit += len(data)
+        packet = parse_packet(data)
+        if packet is None:
+            self._rejected += 1
+        elif packet.ask:
+            self._handle_answer(packet, now)
+        elif packet.abort:
+            self.receiver.handle_abort(packet.id)
+        else:
+            self.receiver.handle_data(packet, now)
+
+    def _handle_answer(self, packet: Packet, now: float) -> None:
+        id = packet.id
+        if packet.abort:
+            # A browser says the same when it cancels our message and when it aborts its own.
+            if id is not None and self.sender.handle_cancellation(id):
+                self.receiver.handle_ambiguous_abort(id, now)
+            else:
+                self.receiver.handle_abort(id)
+        elif packet.done and id is not None:
+            self.sender.handle_acknowledgement(id)
 
     def packets_to_send(self, room: int) -> list[bytes]:
-        """Acknowledgements and aborts (always), then data packets until `room` bytes are used up.
+        """Make packets: answers and aborts always, of our messages until `room` bytes are used up.
 
-        Keep `room` at BUFFER_TARGET - channel.buffered_amount, so that a small message overtakes a large one.
+        With `room` = BUFFER_TARGET less what the channel has buffered a short message overtakes long ones.
         """
-        ...
+        answers = self.receiver.packets_to_send()
+        if not answers:
+            return self.sender.packets_to_send(room)
+        answers.extend(self.sender.packets_to_send(room))
+        return answers
 
     def take_credit(self) -> int:
-        """Bytes to put back on the SCTP window: `release(n)` when positive, `hold(-n)` when negative."""
-        ...
+        """Take the bytes to put back on the window: release them when positive, hold them when negative."""
+        credit = self._credit + self.receiver.take_credit()
+        self._credit = 0
+        return credit
 
-    def next_timeout(self) -> float | None: ...
-    def handle_timeout(self, now: float) -> None: ...
-    def poll_events(self) -> list[TransferEvent]: ...
-    def close(self, error: PeerixError) -> None: ...
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` is due."""
+        sender_at = self.sender.next_timeout()
+        receiver_at = self.receiver.next_timeout()
+        if sender_at is None or receiver_at is None:
+            return receiver_at if sender_at is None else sender_at
+        return min(sender_at, receiver_at)
+
+    def handle_timeout(self, now: float) -> None:
+        """Let the timers run."""
+        self.sender.handle_timeout(now)
+        self.receiver.handle_timeout(now)
+
+    def set_window_open(self, is_open: bool, now: float) -> None:
+        """The connection's window closed because of unread bytes, or opened again."""
+        self.receiver.set_window_open(is_open, now)
+        if is_open:
+            self.sender.resume_timers(now)
+        else:
+            self.sender.pause_timers(now)
+
+    def poll_events(self) -> list[TransferEvent]:
+        """Take the events since the last call, those of incoming messages first."""
+        events: list[TransferEvent] = [*self.receiver.poll_events(), *self.sender.poll_events()]
+        if self._rejected:
+            events.append(PacketsRejected(self._rejected))
+            self._rejected = 0
+        return events
+
+    def close(self, error: PeerixError) -> None:
+        """The channel is gone: whatever is pending in either direction fails with `error`."""
+        self.sender.close(error)
+        self.receiver.close(error)

@@ -103,7 +103,7 @@ class TransferSender:
         chunks = transfer.chunks
         if chunks.ended:
             raise LocalProtocolError("the message has ended already")
-        starved = transfer.state is OutgoingState.SENDING and not chunks.size
+        starved = transfer.index > 0 and not chunks.size
         chunks.append(data)
         chunks.ended = last
         transfer.wants_data = False
@@ -128,11 +128,10 @@ class TransferSender:
         self._control = []
         ring = self._ring
         advanced: dict[OutgoingTransfer, None] = {}
-        while room > 0:
-            if self._waiting and len(self._active) < MAX_IN_FLIGHT:
+        if room > 0:
+            while self._waiting and len(self._active) < MAX_IN_FLIGHT:
                 self._activate(self._waiting.popleft())
-            if not ring:
-                break
+        while room > 0 and ring:
             transfer = ring.popleft()
             if transfer.state is not OutgoingState.SENDING:
                 continue
