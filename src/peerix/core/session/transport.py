@@ -1,0 +1,169 @@
+"""The path of a packet between the sockets and SCTP: ICE beside DTLS on the same ports (RFC 7983)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from peerix.core.dtls import RECORD_OVERHEAD, DtlsRole, DtlsState, DtlsTransport
+from peerix.core.dtls.records import record_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from peerix.core.dtls import Fingerprint
+    from peerix.core.ice import IceAgent
+
+Address: TypeAlias = tuple[str, int]
+
+Received: TypeAlias = tuple[Address, bytes, int]
+"""Source; one or more datagrams; the size of each but the last (0: there is just one)."""
+
+Outgoing: TypeAlias = tuple[int, Address, bytes, int]
+"""Port; destination; one or more datagrams; the size of each but the last (0: there is just one)."""
+
+MAX_SEGMENTS = 64
+"""Datagrams a buffer: what every kernel with UDP_SEGMENT takes."""
+
+MAX_BUFFER = 65_000
+"""Bytes a buffer. Above 65,487 the kernel splits before the receiver can take it as one."""
+
+MAX_EARLY_DATAGRAMS = 8
+"""DTLS datagrams kept that arrive before our role is known: an answer may travel slower than the first flight."""
+
+_STUN_LAST = 3
+_DTLS_FIRST = 20
+_DTLS_LAST = 63
+_APPLICATION_DATA = b"\x17"
+
+
+@dataclass(slots=True)
+class TransportCounters:
+    """What went through a transport, and what it refused."""
+
+    packets_sent: int = 0
+    packets_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    unknown_dropped: int = 0
+    unauthenticated_dropped: int = 0
+
+
+class Transport:
+    """ICE and DTLS of one connection. It sends to wherever ICE says and lets nothing up that DTLS did not decrypt."""
+
+    __slots__ = ("_early", "_fingerprints", "_role", "counters", "dtls", "ice")
+
+    def __init__(self, ice: IceAgent, dtls: DtlsTransport) -> None:
+        self.ice = ice
+        self.dtls = dtls
+        self.counters = TransportCounters()
+        self._early: list[bytes] = []
+        self._role: DtlsRole | None = None
+        self._fingerprints: Sequence[Fingerprint] = ()
+
+    def set_peer(self, role: DtlsRole, fingerprints: Sequence[Fingerprint]) -> None:
+        """The descriptions have said who is the DTLS client and what the peer's certificate is."""
+        self._role = role
+        self._fingerprints = fingerprints
+
+    def receive(self, port: int, batch: Sequence[Received], now: float) -> list[bytes]:
+        """Take what a port received and return the packets that were in it.
+
+        The first byte tells STUN (0 to 3) from DTLS (20 to 63). DTLS is read only from where an authenticated
+        connectivity check came.
+        """
+        plaintexts: list[bytes] = []
+        is_known = self.ice.is_known
+        receive = self.dtls.receive
+        for source, data, segment_size in batch:
+            # Every datagram of an established connection is application data: one look at all first bytes at once.
+            firsts = data[::segment_size] if segment_size else data[:1]
+            if not firsts.strip(_APPLICATION_DATA) and self.dtls.state is DtlsState.CONNECTED:
+                if is_known(port, source):
+                    receive(data, segment_size, plaintexts, now)
+                else:
+                    self.counters.unauthenticated_dropped += 1
+            else:
+                self._receive_mixed(port, source, data, segment_size, plaintexts, now)
+        self.counters.packets_received += len(plaintexts)
+        return plaintexts
+
+    def _receive_mixed(
+        self, port: int, source: Address, data: bytes, segment_size: int, plaintexts: list[bytes], now: float
+    ) -> None:
+        step = segment_size or len(data)
+        for start in range(0, len(data), step):
+            datagram = data[start : start + step]
+            first = datagram[0]
+            if first <= _STUN_LAST:
+                self.ice.receive_datagram(port, source, datagram, now)
+            elif not _DTLS_FIRST <= first <= _DTLS_LAST:
+                self.counters.unknown_dropped += 1
+            elif not self.ice.is_known(port, source):
+                self.counters.unauthenticated_dropped += 1
+            elif self.dtls.state is not DtlsState.NEW:
+                self.dtls.receive(datagram, 0, plaintexts, now)
+            elif len(self._early) < MAX_EARLY_DATAGRAMS:
+                self._early.append(datagram)
+
+    def start_dtls(self, plaintexts: list[bytes], now: float) -> None:
+        """Begin the handshake if there is a path and a role, and it has not begun."""
+        if self._role is None or self.dtls.state is not DtlsState.NEW or self.ice.send_path is None:
+            return
+        self.dtls.start(self._role, self._fingerprints, now)
+        early, self._early = self._early, []
+        for datagram in early:
+            self.dtls.receive(datagram, 0, plaintexts, now)
+
+    def control_datagrams(self, now: float) -> list[Outgoing]:
+        """What ICE and the DTLS handshake want to send."""
+        outgoing = [
+            (port, destination, data, 0) for port, destination, data in self.ice.datagrams_to_send(now)
+        ]
+        records = self.dtls.datagrams_to_send(now)
+        if records and (path := self.ice.send_path) is not None:
+            port, destination = path
+            outgoing += [(port, destination, data, 0) for data in records]
+        return outgoing
+
+    def seal(self, packets: Sequence[bytes]) -> list[Outgoing]:
+        """Encrypt packets into as few buffers as possible.
+
+        A buffer holds packets of one size, of which the last may be shorter: what one UDP_SEGMENT send wants.
+        """
+        path = self.ice.send_path
+        if path is None:
+            return []
+        port, destination = path
+        encrypt = self.dtls.encrypt
+        outgoing: list[Outgoing] = []
+        start, count, total = 0, len(packets), 0
+        while start < count:
+            size = len(packets[start])
+            most = min(count, start + max(1, min(MAX_SEGMENTS, MAX_BUFFER // (size + RECORD_OVERHEAD))))
+            end = start + 1
+            while end < most and len(packets[end]) == size:
+                end += 1
+            if end < most and len(packets[end]) < size:
+                end += 1
+            buffer = encrypt(packets[start:end])
+            total += len(buffer)
+            outgoing.append((port, destination, buffer, record_length(buffer) if end - start > 1 else 0))
+            start = end
+        self.counters.packets_sent += count
+        self.counters.bytes_sent += total
+        return outgoing
+
+    def next_timeout(self) -> float | None:
+        """The earlier of the ICE and DTLS timers."""
+        ice = self.ice.next_timeout()
+        dtls = self.dtls.next_timeout()
+        if ice is None or dtls is None:
+            return dtls if ice is None else ice
+        return min(ice, dtls)
+
+    def handle_timeout(self, now: float) -> None:
+        """Let ICE and DTLS react to the passing of time."""
+        self.ice.handle_timeout(now)
+        self.dtls.handle_timeout(now)

@@ -1,0 +1,158 @@
+"""Moves bytes, time and events between the sockets and a session; decides nothing.
+
+A wake-up is: read a batch, let the session work on it, hand out its events, send what it wants to send, set the
+timer. There is one clock reading and one flush a wake-up. What is sent between wake-ups is sent at once when the session is
+idle, so that a lone message leaves without delay; otherwise the pump's task is woken and sends all that came together.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from anyio import CancelScope, Event, current_time
+
+from peerix.rtc.udp_port import UdpPort
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from peerix.core.session import Session, SessionEvent
+    from peerix.rtc.datagram_socket import DatagramSocket, Received
+
+MAX_FLUSH = 512 * 1024
+"""Bytes sent in one wake-up; then other tasks, the receiver in this process among them, get their turn."""
+
+MIN_DELAY = 0.001
+"""Seconds. No timer is armed below this: uvloop would spin, the other loops round up."""
+
+
+class Pump:
+    """The tasks of one connection: a reader for each port and one for the clock and late flushes.
+
+    :param dispatch: gets every batch of events that the session reports; must not block or raise.
+    """
+
+    __slots__ = ("_armed", "_busy", "_dispatch", "_next_port", "_ports", "_task_group", "_wake", "session")
+
+    def __init__(self, session: Session, dispatch: Callable[[list[SessionEvent]], None]) -> None:
+        self.session = session
+        self._dispatch = dispatch
+        self._ports: dict[int, UdpPort] = {}
+        self._next_port = 0
+        self._task_group: TaskGroup | None = None
+        self._wake = Event()
+        self._armed = 0.0
+        self._busy = False
+
+    # -- ports
+
+    @property
+    def ports(self) -> list[UdpPort]:
+        """The open ports."""
+        return list(self._ports.values())
+
+    def open_port(self, sock: DatagramSocket) -> UdpPort:
+        """Take over a bound socket and begin to read it."""
+        port = UdpPort(self._next_port, sock, self)
+        self._next_port += 1
+        self._ports[port.port_id] = port
+        if self._task_group is not None:
+            port.start(self._task_group)
+        return port
+
+    def close_ports(self) -> None:
+        """Close all sockets."""
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()
+
+    # -- wake-ups
+
+    def receive_datagrams(self, port: int, batch: list[Received], now: float) -> None:
+        """A port has received a batch."""
+        self._busy = True
+        self.session.receive_datagrams(port, batch, now)
+        self.finish(now)
+
+    def resume_sending(self) -> None:
+        """A port that was blocked has room again."""
+        self._busy = True
+        self.finish(time.monotonic())
+
+    def finish(self, now: float) -> None:
+        """End a wake-up: hand out events, send, set the timer."""
+        # Handlers may send, which may bring further events (a channel that closes): handed out before the flush.
+        self._busy = True
+        session = self.session
+        while events := session.poll_events():
+            self._dispatch(events)
+        self._busy = False
+        self._flush(now)
+
+    def touch(self, *, idle: bool) -> None:
+        """The session has something to send. It leaves now when the session was `idle` before, else with the others."""
+        if self._busy:
+            return
+        if idle:
+            self.finish(time.monotonic())
+        else:
+            self._wake.set()
+
+    def _flush(self, now: float) -> None:
+        session = self.session
+        ports = self._ports
+        sent = 0
+        while outgoing := session.datagrams_to_send(now):
+            blocked = False
+            for port_id, destination, buffer, segment_size in outgoing:
+                port = ports.get(port_id)
+                if port is None:
+                    continue
+                port.send(destination, buffer, segment_size)
+                sent += len(buffer)
+                blocked = blocked or port.blocked
+            if blocked:
+                break
+            if sent >= MAX_FLUSH:
+                self._wake.set()
+                break
+        events = session.poll_events()
+        if events:
+            self._dispatch(events)
+        session.flushed()
+        deadline = session.next_timeout()
+        if deadline is not None and deadline < self._armed:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Run the ports and the clock until cancelled."""
+        from anyio import create_task_group
+
+        async with create_task_group() as self._task_group:
+            for port in self._ports.values():
+                port.start(self._task_group)
+            try:
+                while True:
+                    await self._sleep()
+                    now = time.monotonic()
+                    self._busy = True
+                    self.session.handle_timeout(now)
+                    self.finish(now)
+            finally:
+                self.close_ports()
+
+    async def _sleep(self) -> None:
+        deadline = self.session.next_timeout()
+        if deadline is None:
+            self._armed = float("inf")
+            await self._wake.wait()
+        else:
+            delay = max(deadline - time.monotonic(), MIN_DELAY)
+            self._armed = deadline
+            with CancelScope(deadline=current_time() + delay):
+                await self._wake.wait()
+        self._armed = 0.0
+        self._wake = Event()
