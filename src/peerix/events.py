@@ -1,0 +1,151 @@
+"""What happens in a room, as typed objects.
+
+Each event has a `name` of the form ``group:detail``; subscribing to the group gives all of it.
+
+===============  =============================================================  =======================
+group            details                                                        class
+===============  =============================================================  =======================
+``connection``   new, connecting, connected, disconnected, failed, closed       `ConnectionEvent`
+``channel``      new, open, close                                               `ChannelEvent`
+``channel``      message                                                        `MessageEvent`
+``channel``      error                                                          `ChannelErrorEvent`
+``error``                                                                       `ErrorEvent`
+===============  =============================================================  =======================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from peerix.channels import RemoteChannel
+    from peerix.core.errors import ErrorCode, PeerixError
+    from peerix.messages import MessageData
+    from peerix.remote_peer import RemotePeer
+
+    _T = TypeVar("_T")
+
+    @dataclass_transform(frozen_default=True, eq_default=False)
+    def _event(cls: type[_T]) -> type[_T]: ...
+
+else:
+    # Frozen for the type checkers only: a really frozen one takes three times as long to make.
+    _event = dataclass(slots=True, eq=False)
+
+
+class ConnectionState(StrEnum):
+    """How the connection to a remote peer stands; each state but the first comes with an event."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+ConnectionEventName: TypeAlias = Literal[
+    "connection",
+    "connection:new",
+    "connection:connecting",
+    "connection:connected",
+    "connection:disconnected",
+    "connection:failed",
+    "connection:closed",
+]
+ChannelEventName: TypeAlias = Literal["channel:new", "channel:open", "channel:close"]
+MessageEventName: TypeAlias = Literal["channel:message"]
+ChannelErrorEventName: TypeAlias = Literal["channel:error"]
+ChannelGroupName: TypeAlias = Literal["channel"]
+ErrorEventName: TypeAlias = Literal["error"]
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "connection": tuple(f"connection:{state}" for state in ConnectionState),
+    "channel": ("channel:new", "channel:open", "channel:close", "channel:message", "channel:error"),
+    "error": (),
+}
+"""The groups and their details."""
+
+EVENT_NAMES = frozenset([*GROUPS, *(name for details in GROUPS.values() for name in details)])
+"""Everything that can be subscribed to."""
+
+
+@_event
+class ConnectionEvent:
+    """The connection to a remote peer is in another state.
+
+    `remote.state` may have moved on when the event is read; `state` is the one it is about.
+    """
+
+    name: str
+    remote: RemotePeer
+    state: ConnectionState
+
+
+@_event
+class ChannelEvent:
+    """A channel was made, is open, or is closed."""
+
+    name: str
+    remote: RemotePeer
+    channel: RemoteChannel
+    label: str
+
+
+@_event
+class MessageEvent:
+    """A message begins to arrive: its first packet is here, `data` gives the rest.
+
+    `info` is what the sender said about the message, as JSON gives it, or None. A `raw` message is one
+    frame of an unordered channel or of one with a protocol, or a text frame; it has no `info`.
+    """
+
+    name: str
+    remote: RemotePeer
+    channel: RemoteChannel
+    label: str
+    data: MessageData
+    info: object
+    raw: bool
+
+
+@_event
+class ChannelErrorEvent:
+    """A message failed, in either direction, or a channel did.
+
+    `channel` is None when it never came to be open, or is gone.
+    """
+
+    name: str
+    remote: RemotePeer
+    channel: RemoteChannel | None
+    label: str
+    error: PeerixError
+
+
+@_event
+class ErrorEvent:
+    """Something went wrong outside a channel; `error.code` says in which area.
+
+    `remote` is the peer that it is about, or None.
+    """
+
+    name: str
+    error: PeerixError
+    remote: RemotePeer | None = None
+
+    @property
+    def code(self) -> ErrorCode:
+        """The area of the error."""
+        return self.error.code
+
+
+PeerEvent: TypeAlias = ConnectionEvent | ChannelEvent | MessageEvent | ChannelErrorEvent | ErrorEvent
+"""Any event."""
+
+
+def group_of(name: str) -> str:
+    """The group that an event name belongs to; a group's own name belongs to itself."""
+    return name.partition(":")[0]
