@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +20,8 @@ from tests.support.leaks import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+pytest_plugins = ["tests.support.scenarios"]
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -67,7 +68,8 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
 _session = contextlib.ExitStack()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("all" if config.getoption("--all") else "ci")
     _session.enter_context(private_temporary_folder())
 
 
@@ -84,4 +86,3 @@ def pytest_collection_finish() -> None:
 # No deadline: the time of one example says more about the machine than about the code.
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("all", deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

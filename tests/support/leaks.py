@@ -1,8 +1,8 @@
 """What a test left behind: tasks, threads, descriptors, child processes, temporary files, event loops.
 
-A snapshot is taken before and after each test, while its event loop is still open; whatever is in the second and
-not in the first is a leak. Idle threads of a pool (AnyIO's, trio's, an executor's) are not: they are told apart by
-the innermost frames of their stack, which are the pool's own waiting.
+A snapshot is taken before and after each test, while its event loop is still open; whatever is in the second
+and not in the first is a leak. Idle threads of a pool (AnyIO's, trio's, an executor's) are not: they are told
+apart by the innermost frames of their stack, which are the pool's own waiting.
 """
 
 from __future__ import annotations

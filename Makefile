@@ -1,0 +1,52 @@
+# Two commands do everything on a machine with Python 3.11 and apt: `make demo` and `make test`.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help setup system demo test test-all lint format bench fresh clean
+
+help:
+	@echo "make demo      two peers meet, chat and swap a file, and say what happened"
+	@echo "make test      the tests, on asyncio, uvloop and trio (under 10 minutes)"
+	@echo "make test-all  every scenario, order and seed, and the manifest (under an hour)"
+	@echo "make lint      ruff, mypy, pyright, import-linter, codespell, size walls"
+	@echo "make format    ruff format"
+	@echo "make bench     the benchmark of data channels, beside aiortc"
+	@echo "make fresh     a clean clone, a new environment, an empty HOME: the README's commands as written"
+
+setup:
+	@tools/setup.sh
+
+# A machine on which nothing can be installed still runs the other tests; CI=true does not.
+system:
+	@tools/system_packages.sh || [ "$$CI" != true ]
+
+demo: setup
+	$(BIN)/peerix demo
+
+test: setup system
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: setup system
+	$(BIN)/python -m tools.test_all $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tools.walls
+
+format: setup
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m benchmarks.data_channel $(ARGS)
+
+fresh:
+	@tools/fresh.sh
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

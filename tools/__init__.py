@@ -1,0 +1,1 @@
+"""Commands for those who work on peerix; the Makefile calls them."""

@@ -1,0 +1,47 @@
+"""Every scenario, backend, order and seed: ``python -m tools.test_all [pytest arguments]``.
+
+Runs the whole suite with ``--all`` as written, then shuffled by each seed, joins the results into
+``tests/manifest.json`` and ends with the sum of all runs in pytest's own words. With pytest arguments (a part
+of the suite) the manifest is left as it is.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.support.scenarios import count_results
+from tools.manifest import MANIFEST, join_reports, write_manifest
+
+ORDERS = ("as written", "1", "2")
+
+
+def run_suite(order: str, report: Path, arguments: list[str]) -> int:
+    """Run pytest in one order and return its exit code."""
+    seed = [] if order == "as written" else ["--seed", order]
+    command = [sys.executable, "-m", "pytest", "--all", "--report", str(report), *seed, *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Run all orders; the exit code is that of the first run that failed."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        reports = [Path(folder) / f"{number}.json" for number, _ in enumerate(ORDERS)]
+        codes = [run_suite(order, report, arguments) for order, report in zip(ORDERS, reports, strict=True)]
+        scenarios = join_reports([report for report in reports if report.exists()])
+    if not arguments:
+        write_manifest(MANIFEST, scenarios, list(ORDERS))
+    counted = count_results(scenarios)
+    summary = ", ".join(
+        f"{counted[outcome]} {outcome}" for outcome in ("failed", "passed", "skipped") if counted[outcome]
+    )
+    print(f"=== {summary or 'no scenarios ran'} in {time.monotonic() - started:.2f}s ===")
+    return next((code for code in codes if code), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
