@@ -17,6 +17,8 @@ from peerix.core.sdp.description import (
     Line,
     MediaSection,
     attributes_of,
+    read_direction,
+    read_setup,
 )
 from peerix.core.sdp.errors import SdpError
 from peerix.core.sdp.messages import IceCandidate, SdpType, SessionDescription
@@ -68,5 +70,7 @@ __all__ = [
     "attributes_of",
     "direction_of",
     "parse",
+    "read_direction",
+    "read_setup",
     "write",
 ]

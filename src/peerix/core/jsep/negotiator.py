@@ -1,0 +1,347 @@
+"""The negotiator: which descriptions a connection has, and what may happen to them next (RFC 9429).
+
+It composes pure functions: `offer` and `answer` make descriptions, `remote` reads and checks those of the
+other side, `outcome` says what they mean for the transport. What it keeps beside the four descriptions is
+little: everything that a rollback has to undo lives in the pending ones, so that dropping them undoes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING
+
+from peerix.core.errors import IceCandidateError, LocalProtocolError, NegotiationError
+from peerix.core.jsep.answer import create_answer
+from peerix.core.jsep.descriptions import Described, Descriptions
+from peerix.core.jsep.offer import create_offer
+from peerix.core.jsep.origin import SessionOrigin
+from peerix.core.jsep.outcome import Settled, local_ufrag, outcome, settle
+from peerix.core.jsep.remote import MAX_REMOTE_CANDIDATES, check_answer, check_offer, read_transport
+from peerix.core.jsep.sections import with_candidates
+from peerix.core.jsep.state import Side, SignalingState, next_state
+from peerix.core.sdp import Attribute, SessionDescription, parse, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.jsep.parameters import Applied, LocalTransport
+    from peerix.core.sdp import Description, IceCandidate, SdpType
+
+_MAX_MID_DIGITS = 9
+
+
+class Negotiator:
+    """Makes and applies the descriptions of one connection.
+
+    A description that cannot be applied raises and changes nothing. `random_bytes(n)` gives n random bytes;
+    one call, for the session id.
+    """
+
+    __slots__ = (
+        "_created",
+        "_data_wanted",
+        "_descriptions",
+        "_mid_floor",
+        "_origin",
+        "_replaced_ufrag",
+        "_settled",
+        "_state",
+    )
+
+    def __init__(self, *, random_bytes: Callable[[int], bytes]) -> None:
+        self._origin = SessionOrigin(random_bytes)
+        self._state = SignalingState.STABLE
+        self._descriptions = Descriptions()
+        self._settled = Settled()
+        self._created: Described | None = None
+        self._data_wanted = False
+        self._replaced_ufrag: str | None = None
+        self._mid_floor = 0
+
+    @property
+    def signaling_state(self) -> SignalingState:
+        """Whose offer is waiting for whose answer."""
+        return self._state
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """Our latest description, proposed or in force, with the candidates known so far."""
+        return _session(self._descriptions.local)
+
+    @property
+    def remote_description(self) -> SessionDescription | None:
+        """Their latest description, proposed or in force, with the candidates known so far."""
+        return _session(self._descriptions.remote)
+
+    @property
+    def current_local_description(self) -> SessionDescription | None:
+        """Our description that is in force."""
+        return _session(self._descriptions.current_local)
+
+    @property
+    def current_remote_description(self) -> SessionDescription | None:
+        """Their description that is in force."""
+        return _session(self._descriptions.current_remote)
+
+    @property
+    def pending_local_description(self) -> SessionDescription | None:
+        """Our description that is proposed."""
+        return _session(self._descriptions.pending_local)
+
+    @property
+    def pending_remote_description(self) -> SessionDescription | None:
+        """Their description that is proposed."""
+        return _session(self._descriptions.pending_remote)
+
+    @property
+    def can_trickle_ice_candidates(self) -> bool | None:
+        """Whether the other side takes candidates after its description.
+
+        None before it has said (W3C WebRTC 4.4.2).
+        """
+        remote = self._descriptions.remote
+        if remote is None:
+            return None
+        owners = (remote.model.attributes, *(section.attributes for section in remote.model.media))
+        return any("trickle" in value.split() for owner in owners for value in owner.values("ice-options"))
+
+    @property
+    def ice_restart_wanted(self) -> bool:
+        """Whether `restart_ice` was called and no offer and answer have fulfilled it yet."""
+        return self._replaced_ufrag is not None
+
+    def add_data_section(self) -> None:
+        """Ask for a data section: a data channel was created."""
+        self._data_wanted = True
+
+    def restart_ice(self) -> None:
+        """Ask for new ICE credentials with the next offer (W3C WebRTC 4.4.2).
+
+        Nothing to do before the first one.
+        """
+        if self._descriptions.current_local is not None:
+            self._replaced_ufrag = local_ufrag(self._descriptions.current_local.model)
+
+    def negotiation_needed(self) -> bool:
+        """Check whether an offer has to be made (W3C WebRTC 4.7.3).
+
+        False in any state but `stable`: ask again when it is reached.
+        """
+        if self._state is not SignalingState.STABLE:
+            return False
+        if self.ice_restart_wanted:
+            return True
+        local = self._descriptions.current_local
+        # A data section that the other side turned down still counts: asking again would only be turned down
+        # again.
+        return self._data_wanted and not (local and any(section.is_data for section in local.model.media))
+
+    def create_offer(self, transport: LocalTransport, *, ice_restart: bool = False) -> SessionDescription:
+        """Make an offer; `set_local` takes it as it is. Made twice it is the same.
+
+        `transport` holds the credentials that the offer shall have: for an ICE restart those of the restarted
+        agent.
+
+        :raises LocalProtocolError: if the signalling state forbids an offer, or an ICE restart brings no new
+            credentials.
+        """
+        self._require(Side.LOCAL, "offer")
+        current = self._descriptions.current_local
+        restart = ice_restart or self.ice_restart_wanted
+        if restart and current is not None and local_ufrag(current.model) == transport.ufrag:
+            raise LocalProtocolError("an ICE restart needs new credentials: restart the agent first")
+        mids = count(self._mid_floor)
+        offer = create_offer(
+            self._descriptions.agreed,
+            transport,
+            data_wanted=self._data_wanted,
+            next_mid=lambda: str(next(mids)),
+        )
+        return self._remember("offer", offer)
+
+    def create_answer(self, transport: LocalTransport) -> SessionDescription:
+        """Answer the offer that was set; `set_local` takes the answer as it is.
+
+        :raises LocalProtocolError: if there is no remote offer to answer.
+        :raises NegotiationError: if the offer asks for what cannot be changed any more.
+        """
+        self._require(Side.LOCAL, "answer")
+        offer = self._descriptions.pending_remote
+        assert offer is not None  # the state says so
+        return self._remember("answer", create_answer(offer.model, transport, role=self._settled.dtls_role))
+
+    def set_local(self, description: SessionDescription | None, transport: LocalTransport) -> Applied:
+        """Set our description: the one that was created last, or a rollback.
+
+        None, or a description without SDP, creates what fits the state first (W3C WebRTC 4.4.1.5).
+
+        :raises LocalProtocolError: if the signalling state forbids it, or the SDP is not the one that was
+            created last.
+        :raises NegotiationError: if an implicit answer cannot be made.
+        """
+        if description is None or (description.type != "rollback" and not description.sdp):
+            description = self._create_implicitly(description, transport)
+        state = self._require(Side.LOCAL, description.type)
+        if description.type == "rollback":
+            return self._rollback()
+        created = self._created
+        if created is None or created.session.sdp != description.sdp or not _fits(created, description.type):
+            raise LocalProtocolError("set what create_offer or create_answer gave last, unchanged")
+        described = _describe(description.type, with_candidates(created.model, transport))
+        return self._apply(state, Side.LOCAL, described)
+
+    def set_remote(self, description: SessionDescription) -> Applied:
+        """Set their description, or roll back. An offer, while ours is pending, rolls ours back first.
+
+        :raises NegotiationError: if the description cannot be read, does not fit ours, or the signalling
+            state forbids it.
+        """
+        state = next_state(self._state, Side.REMOTE, description.type)
+        if state is None:
+            raise NegotiationError(f"{description.type} from the other side in state {self._state}")
+        if description.type == "rollback":
+            return self._rollback()
+        model = parse(description.sdp)
+        if description.type == "offer":
+            check_offer(model, self._descriptions.agreed)
+        else:
+            offer = self._descriptions.pending_local
+            assert offer is not None  # the state says so
+            check_answer(model, offer.model)
+        return self._apply(state, Side.REMOTE, Described(description, model))
+
+    def update_candidates(self, transport: LocalTransport) -> None:
+        """Put the candidates gathered so far into our descriptions of the same credentials."""
+        both = self._descriptions
+        self._descriptions = replace(
+            both,
+            current_local=_gathered(both.current_local, transport),
+            pending_local=_gathered(both.pending_local, transport),
+        )
+
+    def add_remote_candidate(self, candidate: IceCandidate) -> bool:
+        """Note a candidate in their description, and tell whether it is for the transport that we use.
+
+        One whose ufrag is not in the description is not noted, but is for our transport: it belongs to a
+        description that is to come, or was replaced. The empty candidate notes the end of candidates.
+
+        :raises IceCandidateError: if there is no remote description, or it has no section of that mid or
+            index.
+        """
+        both = self._descriptions
+        if both.remote is None:
+            raise IceCandidateError("a candidate before any remote description")
+        index = _find_section(both.remote.model, candidate)
+        remote = read_transport(both.remote.model)
+        if remote is None or not remote.carries(index, both.remote.model.media[index]):
+            return False
+        self._descriptions = replace(
+            both,
+            current_remote=_noted(both.current_remote, candidate),
+            pending_remote=_noted(both.pending_remote, candidate),
+        )
+        return True
+
+    def close(self) -> None:
+        """End it: nothing can be created or set any more."""
+        self._state = SignalingState.CLOSED
+
+    def _require(self, side: Side, type_: SdpType) -> SignalingState:
+        state = next_state(self._state, side, type_)
+        if state is None:
+            raise LocalProtocolError(f"no {side.value} {type_} in state {self._state}")
+        return state
+
+    def _create_implicitly(
+        self, description: SessionDescription | None, transport: LocalTransport
+    ) -> SessionDescription:
+        answering = (SignalingState.HAVE_REMOTE_OFFER, SignalingState.HAVE_LOCAL_PRANSWER)
+        type_: SdpType = "answer" if self._state in answering else "offer"
+        if description is not None:
+            type_ = description.type
+        if type_ == "offer":
+            return self.create_offer(transport)
+        return replace(self.create_answer(transport), type=type_)
+
+    def _remember(self, type_: SdpType, description: Description) -> SessionDescription:
+        self._created = _describe(type_, self._origin.stamp(description))
+        return self._created.session
+
+    def _apply(self, state: SignalingState, side: Side, described: Described) -> Applied:
+        before = self._descriptions
+        implicit_rollback = (
+            side is Side.REMOTE and described.type == "offer" and before.pending_local is not None
+        )
+        after = (before.rolled_back() if implicit_rollback else before).applied(side, described)
+        # Everything that may raise comes before the first change.
+        settled = settle(self._settled, after, side, described)
+        applied = outcome(state, before, after, settled, rolled_back=implicit_rollback)
+        self._settled, self._descriptions, self._state, self._created = settled, after, state, None
+        if state is SignalingState.STABLE:
+            self._become_stable(after)
+        return applied
+
+    def _become_stable(self, descriptions: Descriptions) -> None:
+        local = descriptions.current_local
+        if local is None:
+            return
+        if local_ufrag(local.model) != self._replaced_ufrag:
+            self._replaced_ufrag = None
+        # A mid is not used again even after its section was recycled: late packets still carry it (RFC 9429
+        # 5.2.2).
+        for section in local.model.media:
+            mid = section.mid or ""
+            if mid.isascii() and mid.isdigit() and len(mid) <= _MAX_MID_DIGITS:
+                self._mid_floor = max(self._mid_floor, int(mid) + 1)
+
+    def _rollback(self) -> Applied:
+        before = self._descriptions
+        self._descriptions, self._state, self._created = before.rolled_back(), SignalingState.STABLE, None
+        return outcome(self._state, before, self._descriptions, self._settled, rolled_back=True)
+
+
+def _session(described: Described | None) -> SessionDescription | None:
+    return None if described is None else described.session
+
+
+def _describe(type_: SdpType, model: Description) -> Described:
+    return Described(SessionDescription(type_, write(model)), model)
+
+
+def _fits(created: Described, type_: SdpType) -> bool:
+    return type_ == created.type or (created.type == "answer" and type_ == "pranswer")
+
+
+def _gathered(described: Described | None, transport: LocalTransport) -> Described | None:
+    if described is None:
+        return None
+    model = with_candidates(described.model, transport)
+    return described if model is described.model else _describe(described.type, model)
+
+
+def _find_section(description: Description, candidate: IceCandidate) -> int:
+    named = candidate.sdp_mid is not None
+    for index, section in enumerate(description.media):
+        if (section.mid if named else index) == (candidate.sdp_mid if named else candidate.sdp_m_line_index):
+            return index
+    raise IceCandidateError(f"no section has mid {candidate.sdp_mid!r} or index {candidate.sdp_m_line_index}")
+
+
+def _noted(described: Described | None, candidate: IceCandidate) -> Described | None:
+    """Add the candidate to the section that speaks for the transport (RFC 9429 4.1.19)."""
+    transport = None if described is None else read_transport(described.model)
+    if described is None or transport is None:
+        return described
+    if candidate.username_fragment not in (None, transport.parameters.ufrag):
+        return described
+    section = described.model.media[transport.index]
+    text = candidate.candidate.removeprefix("candidate:")
+    attribute = Attribute("candidate", text) if text else Attribute("end-of-candidates")
+    if attribute in section.attributes or len(section.candidates) >= MAX_REMOTE_CANDIDATES:
+        return described
+    if "\r" in text or "\n" in text or "\x00" in text:
+        raise IceCandidateError("a line break or NUL in a candidate")
+    media = list(described.model.media)
+    media[transport.index] = replace(section, attributes=section.attributes.plus(attribute))
+    return _describe(described.type, replace(described.model, media=tuple(media)))

@@ -1,0 +1,82 @@
+"""What goes into a negotiation from the transport, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from peerix.core.jsep.state import SignalingState
+    from peerix.core.sdp import Fingerprint
+
+DtlsRole: TypeAlias = Literal["client", "server"]
+
+MAX_MESSAGE_SIZE = 262144
+"""Bytes of the largest message that we take, as `a=max-message-size` announces it.
+
+What Chromium takes, too.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTransport:
+    """Our end of the one transport that all sections share: what a description says of it.
+
+    `candidates` are those known so far, each as `candidate:...`; `end_of_candidates` tells that there will be
+    no others.
+    """
+
+    ufrag: str
+    pwd: str
+    fingerprints: Sequence[Fingerprint]
+    candidates: Sequence[str] = ()
+    end_of_candidates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IceParameters:
+    """The ICE credentials of the other side (RFC 8839 5.4)."""
+
+    ufrag: str
+    pwd: str
+
+
+@dataclass(frozen=True, slots=True)
+class SctpParameters:
+    """The other side's end of the SCTP association (RFC 8841).
+
+    `max_message_size` is in bytes; 0 means that there is no limit.
+    """
+
+    port: int
+    max_message_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a description changed, once it is in force.
+
+    `ice_parameters`, `ice_lite`, `remote_candidates`, `end_of_candidates`, `fingerprints` and `remote_mid`
+    (the section that they stand in) are what the other side last said of its transport, None and empty as
+    long as it said nothing. `ice_restarted` is set when this very description brought other ICE credentials
+    than the one before.
+
+    `dtls_role` and `ice_controlling` are ours; the first is known from the first answer on and then stays,
+    the second from the first offer on. `sctp` is None while no data section is in force. `rolled_back` tells
+    that an offer was withdrawn, ours or theirs: what it alone had brought is void.
+    """
+
+    signaling_state: SignalingState
+    ice_restarted: bool = False
+    ice_parameters: IceParameters | None = None
+    ice_lite: bool = False
+    remote_candidates: Sequence[str] = ()
+    end_of_candidates: bool = False
+    fingerprints: Sequence[Fingerprint] = ()
+    remote_mid: str | None = None
+    dtls_role: DtlsRole | None = None
+    ice_controlling: bool | None = None
+    sctp: SctpParameters | None = None
+    rolled_back: bool = False
