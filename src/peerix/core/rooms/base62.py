@@ -1,7 +1,7 @@
 """Base62: the text form of keys, peer ids and hashed namespaces.
 
-The byte string is one big-endian integer, the digits are `0-9`, `a-z`, `A-Z` in this order. Leading zero bytes do
-not survive, so a reader has to know the length.
+The byte string is one big-endian integer, the digits are `0-9`, `a-z`, `A-Z` in this order. Leading zero
+bytes do not survive, so a reader has to know the length.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def encode_base62(data: bytes) -> str:
 def decode_base62(text: str, length: int | None = None) -> bytes:
     """Give the bytes of `text`, padded with zeros on the left up to `length` bytes.
 
-    Without `length` the result is as short as possible. A number too large for `length` keeps its low-order bytes only:
-    browsers do the same, and a wrong id must mean the same to all.
+    Without `length` the result is as short as possible. A number too large for `length` keeps its low-order
+    bytes only: browsers do the same, and a wrong id must mean the same to all.
 
     :raises Base62Error: a character is no base62 digit.
     """

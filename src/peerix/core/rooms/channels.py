@@ -1,7 +1,7 @@
 """Who creates which data channel of a connection.
 
-The impolite side creates channels; the polite side asks for them by a control frame and waits until they arrive. Thus a label that
-both sides open at the same time is one channel.
+The impolite side creates channels; the polite side asks for them by a control frame and waits until they
+arrive. Thus a label that both sides open at the same time is one channel.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class ChannelPlan:
     def handle_request(self, label: str, options: ChannelOptions) -> list[ChannelAction]:
         """The other side asks for a channel; it is not noted for later.
 
-        A polite side should not be asked. It answers by asking in its turn, as browsers do, but once only, lest two sides that both
-        think themselves polite never stop.
+        A polite side should not be asked. It answers by asking in its turn, as browsers do, but once only,
+        lest two sides that both think themselves polite never stop.
         """
         return self._bring_about(label, options) if self._has_room else []
 
@@ -91,8 +91,8 @@ class ChannelPlan:
     def handle_channel(self, label: str, channel: Hashable) -> bool:
         """`channel`, ours or the other side's, exists now. False when it is one too many: close it.
 
-        A second one with the label replaces the first, which is about to close: the other side has closed and opened it
-        again.
+        A second one with the label replaces the first, which is about to close: the other side has closed and
+        opened it again.
         """
         if label not in self._existing and label not in self._asked and not self._has_room:
             return False

@@ -17,8 +17,8 @@ def deflate(data: bytes) -> bytes:
 def inflate(data: bytes, limit: int) -> bytes:
     """Inflate to at most `limit` bytes.
 
-    Data that is not a whole zlib stream comes back as it is: browsers that run Peerix do so, hence a packet marked as
-    compressed may hold plain JSON. Bytes behind the stream are ignored.
+    Data that is not a whole zlib stream comes back as it is: browsers that run Peerix do so, hence a packet
+    marked as compressed may hold plain JSON. Bytes behind the stream are ignored.
 
     :raises InflateLimitError: there is more than `limit` bytes in it.
     """

@@ -5,8 +5,9 @@ The control channel is the negotiated data channel 0 with an empty label. Binary
     1 event    uint32   1 signal, 2 channel request
     2 payload  bytes    JSON
 
-A signal is an array: an offer with the labels of all shared streams, an answer, or a candidate. A channel request is an object:
-the options of the wanted channel and its label. Closing this channel is how a member says goodbye.
+A signal is an array: an offer with the labels of all shared streams, an answer, or a candidate. A channel
+request is an object: the options of the wanted channel and its label. Closing this channel is how a member
+says goodbye.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def write_request(label: str, options: ChannelOptions) -> bytes:
 
 
 def parse_control(frame: bytes | str) -> ControlMessage | None:
-    """Read a frame; None when it has to be ignored: text, no packet, an unknown event, a request without a label.
+    """Read a frame; None for what has to be ignored: text, no packet, an unknown event, no label.
 
     :raises SignalingError: the payload is not what its event requires.
     """

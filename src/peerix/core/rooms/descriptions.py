@@ -15,7 +15,7 @@ MAX_CANDIDATE_LENGTH = 2048
 """Characters of one text of a candidate; a longer one is no candidate."""
 
 CandidateInit: TypeAlias = "dict[str, JsonValue]"
-"""RTCIceCandidateInit: candidate, sdpMid, sdpMLineIndex, usernameFragment, the last three perhaps absent or None."""
+"""RTCIceCandidateInit: candidate, sdpMid, sdpMLineIndex, usernameFragment; only the first is a must."""
 
 _UFRAG = re.compile(r"a=ice-ufrag:(\S+)")
 _TEXTS = ("candidate", "sdpMid", "usernameFragment")

@@ -1,21 +1,24 @@
 """Who a member of a room is.
 
-With encryption on, a member's id is its public key: base62 of the compressed point (SEC 1, 2.3.3) of a P-256 key pair made for one
-join. Without encryption it is 33 random bytes.
+With encryption on, a member's id is its public key: base62 of the compressed point (SEC 1, 2.3.3) of a P-256
+key pair made for one join. Without encryption it is 33 random bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from .base62 import decode_base62, encode_base62
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PUBLIC_KEY_LENGTH = 33
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-SCALAR_BYTES = 40  # 64 bits more than the order has, so that the remainder is as good as uniform (FIPS 186-5, A.2.1)
+SCALAR_BYTES = 40  # 64 bits more than the order has: the remainder is as good as uniform (FIPS 186-5, A.2.1)
 
 
 class PublicKeyError(ValueError):
@@ -49,7 +52,7 @@ class Identity:
         return cls(point, private_key)
 
     def derive_key(self, public_key: bytes) -> bytes:
-        """Give the 32-byte AES key shared with the member of `public_key`: the x-coordinate of ECDH, as it is.
+        """Give the AES key shared with the member of `public_key`: the x-coordinate of ECDH, 32 bytes.
 
         :raises PublicKeyError: `public_key` is no compressed point, or this identity has no key pair.
         """
@@ -73,12 +76,12 @@ def import_public_key(data: bytes) -> ec.EllipticCurvePublicKey:
         raise PublicKeyError("not a point of P-256") from None
 
 
-def public_key_of(id: str) -> bytes:
+def public_key_of(member: str) -> bytes:
     """Give the 33 bytes behind an id's text.
 
     :raises Base62Error: it is no id.
     """
-    return decode_base62(id, PUBLIC_KEY_LENGTH)
+    return decode_base62(member, PUBLIC_KEY_LENGTH)
 
 
 def is_polite(own_id: str, remote_id: str) -> bool:

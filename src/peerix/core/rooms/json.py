@@ -1,8 +1,8 @@
 """JSON as browsers write and read it.
 
-Written: compact, UTF-8 without ASCII escapes, lone surrogates escaped, integral floats without a fraction (1.0 is `1`), NaN and
-infinities refused. Read: UTF-8 with wrong bytes replaced, one byte-order mark dropped, NaN and infinities refused, and no
-input makes the reader raise anything but ValueError.
+Written: compact, UTF-8 without ASCII escapes, lone surrogates escaped, integral floats without a fraction
+(1.0 is `1`), NaN and infinities refused. Read: UTF-8 with wrong bytes replaced, one byte-order mark dropped,
+NaN and infinities refused, and no input makes the reader raise anything but ValueError.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from typing import NoReturn, TypeAlias, cast
 
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What JSON text can hold, as Python values."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -24,7 +24,8 @@ def write_json(value: object) -> bytes:
     """Write a value as JSON text in UTF-8.
 
     :raises TypeError: something in it has no JSON form.
-    :raises ValueError: NaN or an infinity, a value that contains itself, or nesting beyond the interpreter's limit.
+    :raises ValueError: NaN or an infinity, a value that contains itself, or nesting beyond the interpreter's
+        limit.
     """
     try:
         text = _encoder.encode(value)

@@ -1,4 +1,4 @@
-"""What a member of a room does with signalling packets: discovery, one connection for each member, reconnection.
+"""What a member of a room does with signalling packets: discovery, connections, reconnection.
 
     a joins:  a --announce--> room
               m --invoke----> a        every member m
@@ -6,7 +6,8 @@
               m --answer----> a        m creates a connection and answers
               both exchange candidates
 
-Announcing creates nothing; being invoked does, and so does being offered. There is no farewell: who leaves closes its connections.
+Announcing creates nothing; being invoked does, and so does being offered. There is no farewell: who leaves
+closes its connections.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from peerix.core.errors import SignalingError
 from .candidates import CandidateQueue, fits
 from .descriptions import CandidateInit, SignalDescription, read_candidate, read_description, ufrag_of
 from .identity import is_polite
-from .json import JsonValue
 from .reconnection import Reconnections
 from .signaling import SignalPacket, SignalType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .json import JsonValue
 
 MAX_REMOTES = 256
 """Connections and pending verifications of one member; further members are not let in."""
@@ -84,7 +86,7 @@ class SignalRejected:
 
 
 Action: TypeAlias = (
-    "PublishSignal | VerifyPeer | CreateConnection | DescriptionReceived | CandidatesReceived | SignalRejected"
+    PublishSignal | VerifyPeer | CreateConnection | DescriptionReceived | CandidatesReceived | SignalRejected
 )
 
 
@@ -104,8 +106,8 @@ class _Applicant:
 class Membership:
     """One join of one room.
 
-    Connections are numbered, and every report about one names its number, so that a late report about a closed connection
-    cannot touch its successor.
+    Connections are numbered, and every report about one names its number, so that a late report about a
+    closed connection cannot touch its successor.
 
     :param own_id: the id of this join.
     :param metadata: what the others get to see; None for nothing.
@@ -202,7 +204,7 @@ class Membership:
         else:
             self._create(member, applicant)
 
-    def handle_verified(self, member: str, accepted: bool) -> None:  # noqa: FBT001 - the application's answer
+    def handle_verified(self, member: str, accepted: bool) -> None:
         """The application has answered. A member that is not accepted hears nothing."""
         applicant = self._applicants.pop(member, None)
         if applicant is None:
@@ -223,7 +225,7 @@ class Membership:
             self._actions.append(DescriptionReceived(member, number, applicant.offer))
 
     def handle_remote_description(self, member: str, connection: int, sdp: str) -> None:
-        """A remote description was set, whichever way it came: candidates that fit it come out of the queue."""
+        """A remote description was set, whichever way it came: candidates that fit it leave the queue."""
         remote = self._remote(member, connection)
         if remote is not None:
             remote.described = True
@@ -238,7 +240,7 @@ class Membership:
             self._reconnections.forget(member)
 
     def handle_failed(self, member: str, connection: int, now: float) -> None:
-        """The connection failed: forget it, and invite the member after a jitter, then with growing pauses."""
+        """The connection failed: forget it; invite the member after a jitter, then with growing pauses."""
         if self._remote(member, connection) is not None:
             self._forget(member)
             self._reconnections.schedule(member, now)

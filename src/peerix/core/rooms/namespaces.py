@@ -1,7 +1,7 @@
 """Namespaces: the names under which a signalling driver carries packets.
 
-A member listens to two of them: the room's and its own. The name of a room is its id, the name of a member is the
-text of its id.
+A member listens to two of them: the room's and its own. The name of a room is its id, the name of a member is
+the text of its id.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _UNSAFE = re.compile("[^A-Za-z0-9_-]")
 def namespace(name: str, *, hashing: bool = True) -> str:
     """Give the namespace of a room or member called `name`.
 
-    With `hashing` brokers see neither room names nor ids, and distinct names stay distinct. Without it every code point
-    that a broker might treat specially becomes one underscore, so that different names can meet.
+    With `hashing` brokers see neither room names nor ids, and distinct names stay distinct. Without it every
+    code point that a broker might treat specially becomes one underscore, so that different names can meet.
     """
     if hashing:
         return encode_base62(sha256(name.encode("utf-8", "replace")).digest())

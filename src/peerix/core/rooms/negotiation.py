@@ -1,8 +1,8 @@
 """Offers, answers and candidates of one connection: perfect negotiation by a queue.
 
-Everything that touches the connection's descriptions goes through one queue, one task at a time; so an incoming offer never
-lands in the middle of making our own. Two offers that cross are a collision: the impolite side ignores the other's, the polite
-side takes its own back.
+Everything that touches the connection's descriptions goes through one queue, one task at a time; so an
+incoming offer never lands in the middle of making our own. Two offers that cross are a collision: the
+impolite side ignores the other's, the polite side takes its own back.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class RemoteNegotiation:
             self._ignoring = True
             self._pending.clear()
             return None
-        return self._candidate_task(item) if isinstance(item, dict) else None
+        return self._candidate_task(item)
 
     def _candidate_task(self, candidate: CandidateInit) -> Task | None:
         if self._ignoring:
@@ -181,7 +181,10 @@ class RemoteNegotiation:
         return AddCandidate(candidate)
 
     def task_done(self, *, remote_description_set: bool = False) -> None:
-        """The task is over. `remote_description_set`: it set a remote description, so that candidates are of use."""
+        """The task is over.
+
+        :param remote_description_set: it set a remote description, so that candidates are of use.
+        """
         self._busy = False
         if remote_description_set:
             self._has_remote_description = True
@@ -193,14 +196,18 @@ class RemoteNegotiation:
         is_offer = description.type == "offer"
         content = description.to_json()
         if self.control_open:
-            self._outputs.append(SendControl(write_signal([content, dict(labels)] if is_offer else [content])))
+            message = [content, dict(labels)] if is_offer else [content]
+            self._outputs.append(SendControl(write_signal(message)))
         elif is_offer:
             self._outputs.append(SendSignal(SignalType.OFFER, [content, self._metadata]))
         else:
             self._outputs.append(SendSignal(SignalType.ANSWER, [content]))
 
     def send_candidate(self, candidate: CandidateInit | None, now: float) -> None:
-        """Send a local candidate: at once over the control channel, in batches over the driver. The last, None, stays."""
+        """Send a local candidate: at once over the control channel, in batches over the driver.
+
+        None, the end of gathering, is not sent.
+        """
         if candidate is None:
             return
         if self.control_open:

@@ -1,15 +1,17 @@
 """The part of the Protocol Buffers wire format that peerix uses.
 
-Three field types: bool, uint32 (both varints) and bytes. It differs from what code generators write: a field that is
-present is written even when it is zero, false or empty, and only an absent field is left out. Readers are strict: a packet is
-decoded whole or not at all.
+Three field types: bool, uint32 (both varints) and bytes. It differs from what code generators write: a field
+that is present is written even when it is zero, false or empty, and only an absent field is left out. Readers
+are strict: a packet is decoded whole or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UINT32_MAX = 0xFFFFFFFF
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 JITTER_MS = 1000
-"""An invitation goes out a random number of milliseconds below this late, so that two sides seldom collide."""
+"""An invitation is late by a random number of milliseconds below this: two sides should seldom collide."""
 
 BACK_OFF_LIMIT = 30.0
 """Seconds between two invitations at most; before that 1, 2, 4, ..."""

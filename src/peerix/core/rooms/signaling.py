@@ -10,9 +10,9 @@ All four fields are always written. The payload is compressed where that makes i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from peerix.core.errors import SignalingError
 
@@ -22,6 +22,9 @@ from .compression import InflateLimitError, deflate, inflate
 from .identity import Identity, PublicKeyError, import_public_key, public_key_of
 from .json import JsonValue, read_json, write_json
 from .protobuf import SIGNAL_SCHEMA, FieldValue, ProtobufError, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 MAX_PACKET_SIZE = 1024 * 1024
 """A longer packet is refused unread: the largest message that NATS carries by default."""
@@ -61,8 +64,8 @@ class SignalPacket:
 class SignalingCodec:
     """Packs and unpacks the signalling packets of one join.
 
-    A key is derived from the other member's id whenever it is missing, so that a member whose connection has failed can
-    still be reached by an encrypted packet.
+    A key is derived from the other member's id whenever it is missing, so that a member whose connection has
+    failed can still be reached by an encrypted packet.
     """
 
     def __init__(
@@ -79,11 +82,11 @@ class SignalingCodec:
         self._random_bytes = random_bytes
         self._keys: dict[bytes, bytes] = {}
 
-    def pack(self, type: SignalType, payload: Sequence[object] | None, to: str | None) -> bytes:
+    def pack(self, kind: SignalType, payload: Sequence[object] | None, to: str | None) -> bytes:
         """Make a packet for the member `to`, or for the room when None.
 
-        :raises SignalingError: a payload for the room while encryption is on (there is no key for a room), `to` is no id,
-            or the payload is too large.
+        :raises SignalingError: a payload for the room while encryption is on (there is no key for a room),
+            `to` is no id, or the payload is too large.
         :raises TypeError, ValueError: the payload has no JSON form.
         """
         flags = 0
@@ -98,7 +101,7 @@ class SignalingCodec:
                 flags |= FLAG_ENCRYPTED
         return encode(
             SIGNAL_SCHEMA,
-            {"type": int(type), "flags": flags, "sender": self.identity.public_key, "payload": body},
+            {"type": int(kind), "flags": flags, "sender": self.identity.public_key, "payload": body},
         )
 
     def _compressed(self, body: bytes) -> tuple[bytes, int]:
@@ -153,12 +156,12 @@ class SignalingCodec:
         if payload:
             content = self._read_payload(payload, int(fields.get("flags", 0)), sender)
         try:
-            type = SignalType(int(fields.get("type", 0)))
+            kind = SignalType(int(fields.get("type", 0)))
         except ValueError:
             raise ProtobufError("unknown type") from None
         if not isinstance(content, list):
             raise ProtobufError("the payload is not an array")
-        return SignalPacket(type, encode_base62(sender), content)
+        return SignalPacket(kind, encode_base62(sender), content)
 
     def _read_payload(self, payload: bytes, flags: int, sender: bytes) -> JsonValue:
         if self._encryption:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from .incoming import PacketsRejected, ReceiverEvent
-from .outgoing import SenderEvent
+from .incoming import PacketsRejected
 from .packets import parse_packet
 from .receiver import READ_TIMEOUT, TransferReceiver
 from .sender import TransferSender
@@ -13,6 +12,8 @@ from .sender import TransferSender
 if TYPE_CHECKING:
     from peerix.core.errors import PeerixError
 
+    from .incoming import ReceiverEvent
+    from .outgoing import SenderEvent
     from .packets import Packet
 
 TransferEvent: TypeAlias = "SenderEvent | ReceiverEvent"
@@ -33,8 +34,8 @@ def carries_transfers(*, ordered: bool, protocol: str) -> bool:
 class ChannelTransfers:
     """Joins the sender and the receiver of one channel.
 
-    A shell gives it every binary frame by `receive_packet`, then polls the events, sends the packets of `packets_to_send`, and
-    puts `take_credit` on the window.
+    A shell gives it every binary frame by `receive_packet`, then polls the events, sends the packets of
+    `packets_to_send`, and puts `take_credit` on the window.
 
     :param polite: whether this side is the polite one of the connection.
     :param read_timeout: seconds that a reader may take nothing while the window is closed.
@@ -48,8 +49,8 @@ class ChannelTransfers:
         self._credit = 0
         self._rejected = 0
 
-    def _is_incoming(self, id: int) -> bool:  # noqa: A002 - the field's name
-        return self.receiver.is_incoming(id)
+    def _is_incoming(self, transfer_id: int) -> bool:
+        return self.receiver.is_incoming(transfer_id)
 
     def receive_packet(self, data: bytes, now: float) -> None:
         """Take one binary frame. It never raises; frames that are no packets are counted."""
@@ -65,15 +66,15 @@ class ChannelTransfers:
             self.receiver.handle_data(packet, now)
 
     def _handle_answer(self, packet: Packet, now: float) -> None:
-        id = packet.id
+        transfer_id = packet.id
         if packet.abort:
             # A browser says the same when it cancels our message and when it aborts its own.
-            if id is not None and self.sender.handle_cancellation(id):
-                self.receiver.handle_ambiguous_abort(id, now)
+            if transfer_id is not None and self.sender.handle_cancellation(transfer_id):
+                self.receiver.handle_ambiguous_abort(transfer_id, now)
             else:
-                self.receiver.handle_abort(id)
-        elif packet.done and id is not None:
-            self.sender.handle_acknowledgement(id)
+                self.receiver.handle_abort(transfer_id)
+        elif packet.done and transfer_id is not None:
+            self.sender.handle_acknowledgement(transfer_id)
 
     def packets_to_send(self, room: int) -> list[bytes]:
         """Make packets: answers and aborts always, of our messages until `room` bytes are used up.

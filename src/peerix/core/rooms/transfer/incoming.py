@@ -33,8 +33,9 @@ class Disposal(Enum):
 class IncomingTransfer:
     """One message on its way in. Shells look at it; they read it through `TransferReceiver.read`.
 
-    `id` is None when the sender left it out. `info` is parsed JSON, None when absent, null or no JSON. `received` counts the
-    bytes that arrived. `active_at`, `read_at` and `grace_until` are the clocks of `TransferReceiver`.
+    `id` is None when the sender left it out. `info` is parsed JSON, None when absent, null or no JSON.
+    `received` counts the bytes that arrived. `active_at`, `read_at` and `grace_until` are the clocks of
+    `TransferReceiver`.
     """
 
     __slots__ = (
@@ -52,8 +53,8 @@ class IncomingTransfer:
         "state",
     )
 
-    def __init__(self, id: int | None, kind: int, info: JsonValue, now: float) -> None:  # noqa: A002 - the field's name
-        self.id = id
+    def __init__(self, transfer_id: int | None, kind: int, info: JsonValue, now: float) -> None:
+        self.id = transfer_id
         self.kind = kind
         self.info = info
         self.chunks = IncomingChunks()

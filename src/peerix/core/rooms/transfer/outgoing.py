@@ -29,8 +29,9 @@ class OutgoingState(Enum):
 class OutgoingTransfer:
     """One message on its way out. Shells read it; `TransferSender` changes it.
 
-    `id` is 0 until the first packet is made. `total` is the message's length, None while it is not known. `sent` is how many
-    bytes of it are in packets. `index` is the next packet's. `end_offset` is where on the channel the last packet ended.
+    `id` is 0 until the first packet is made. `total` is the message's length, None while it is not known.
+    `sent` is how many bytes of it are in packets. `index` is the next packet's. `end_offset` is where on the
+    channel the last packet ended.
     """
 
     __slots__ = (
@@ -103,8 +104,8 @@ SenderEvent: TypeAlias = "TransferAdvanced | TransferWantsData | TransferFinishe
 class AcknowledgementTimers:
     """The timers of messages that wait for their acknowledgement.
 
-    A timer starts when SCTP has delivered the message's last packet, not when it was made, so that a slow path does not
-    fail a message. All timers have the same length: two queues hold them in order.
+    A timer starts when SCTP has delivered the message's last packet, not when it was made, so that a slow
+    path does not fail a message. All timers have the same length: two queues hold them in order.
     """
 
     def __init__(self) -> None:

@@ -9,8 +9,8 @@
      7 info   bytes    in the first packet only: JSON
      8 chunk  bytes
 
-`peerix.core.rooms.protobuf` defines the encoding. The code here handles what well-behaved peers send and leaves the rest to the plain
-decoder there: 2 us a 16 KiB packet instead of 9.
+`peerix.core.rooms.protobuf` defines the encoding. The code here handles what well-behaved peers send and
+leaves the rest to the plain decoder there: 2 us a 16 KiB packet instead of 9.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse_packet(data: bytes) -> Packet | None:
         return None
 
 
-def _parse_known_fields(data: bytes, packet: Packet) -> bool:  # noqa: C901 - one branch a field, in order of frequency
+def _parse_known_fields(data: bytes, packet: Packet) -> bool:  # noqa: C901, PLR0912 - one branch a field
     """Fill `packet`; False when a tag is not one of the eight, written in one byte."""
     position = 0
     size = len(data)
@@ -111,12 +111,14 @@ def _packet_of(fields: Mapping[str, FieldValue]) -> Packet:
     return packet
 
 
-def id_prefix(id: int) -> bytes:  # noqa: A002 - the field's name
+def id_prefix(transfer_id: int) -> bytes:
     """Give the first bytes of every packet of a transfer."""
-    return b"\x08" + encode_varint(id)
+    return b"\x08" + encode_varint(transfer_id)
 
 
-def first_packet(prefix: bytes, kind: int, info: bytes | None, chunk: bytes | memoryview, *, done: bool) -> bytes:
+def first_packet(
+    prefix: bytes, kind: int, info: bytes | None, chunk: bytes | memoryview, *, done: bool
+) -> bytes:
     """Give packet 0 of a message."""
     head = b"\x18\x00\x20%b\x30%b" % (encode_varint(kind), b"\x01" if done else b"\x00")
     if info is not None:
@@ -133,16 +135,16 @@ def next_packet(prefix: bytes, index: int, chunk: bytes | memoryview, *, done: b
     return b"".join((prefix, b"\x18", encode_varint(index), flag, encode_varint(length), chunk))
 
 
-def acknowledgement(id: int | None) -> bytes:  # noqa: A002 - the field's name
+def acknowledgement(transfer_id: int | None) -> bytes:
     """The receiver has the whole message."""
-    return (b"" if id is None else id_prefix(id)) + b"\x10\x01\x30\x01"
+    return (b"" if transfer_id is None else id_prefix(transfer_id)) + b"\x10\x01\x30\x01"
 
 
-def cancellation(id: int | None) -> bytes:  # noqa: A002 - the field's name
+def cancellation(transfer_id: int | None) -> bytes:
     """The receiver does not want the rest."""
-    return (b"" if id is None else id_prefix(id)) + b"\x10\x01\x28\x01"
+    return (b"" if transfer_id is None else id_prefix(transfer_id)) + b"\x10\x01\x28\x01"
 
 
-def abortion(id: int) -> bytes:  # noqa: A002 - the field's name
-    """The sender gives up. Without `ask`, unlike the browsers', which is the receiver's cancellation to the byte."""
-    return id_prefix(id) + b"\x28\x01"
+def abortion(transfer_id: int) -> bytes:
+    """The sender gives up. Without `ask`, with which browsers send it: then it equals a cancellation."""
+    return id_prefix(transfer_id) + b"\x28\x01"

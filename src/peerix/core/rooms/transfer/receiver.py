@@ -1,7 +1,8 @@
 """The receiving side of one channel: messages from interleaved packets, bounded in number, bytes and time.
 
-What is held for the application counts on the SCTP window of the connection, through `take_credit`: unread bytes, and a
-fixed amount for every message that was not read to its end, so that a flood of empty messages is bounded as well.
+What is held for the application counts on the SCTP window of the connection, through `take_credit`: unread
+bytes, and a fixed amount for every message that was not read to its end, so that a flood of empty messages is
+bounded as well.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class TransferReceiver:
         self._check_at: float | None = None
         self._window_closed = False
 
-    def is_incoming(self, id: int) -> bool:  # noqa: A002 - the field's name
-        """Whether `id` names an unfinished message of the other side."""
-        return id in self._open
+    def is_incoming(self, transfer_id: int) -> bool:
+        """Whether `transfer_id` names an unfinished message of the other side."""
+        return transfer_id in self._open
 
     def handle_data(self, packet: Packet, now: float) -> None:
         """A packet of a message. What fits no message is ignored, as the protocol says."""
@@ -122,7 +123,7 @@ class TransferReceiver:
         if transfer.disposal is not Disposal.CANCELLED:
             self._control.append(acknowledgement(transfer.id))
         elif transfer.id is not None and not self._is_outgoing(transfer.id):
-            # Browsers send everything although we cancelled, and now wait 10 s for an answer: this one they hear.
+            # Browsers send everything even so, and then wait 10 s for an answer: this one they hear.
             self._control.append(cancellation(transfer.id))
         self._complete(transfer)
 
@@ -136,18 +137,18 @@ class TransferReceiver:
         self._mentioned.add(transfer)
         self._events.append(MessageAdvanced(transfer))
 
-    def handle_abort(self, id: int | None) -> None:  # noqa: A002 - the field's name
-        """The sender gives up message `id`."""
-        transfer = self._open.get(id)
+    def handle_abort(self, transfer_id: int | None) -> None:
+        """The sender gives up the message."""
+        transfer = self._open.get(transfer_id)
         if transfer is not None:
             self._fail(transfer, TransferAborted("aborted by the sender"))
 
-    def handle_ambiguous_abort(self, id: int | None, now: float) -> None:  # noqa: A002 - the field's name
-        """The other side gives up a transfer `id`, perhaps this message, perhaps one of ours.
+    def handle_ambiguous_abort(self, transfer_id: int | None, now: float) -> None:
+        """The other side gives up a transfer, perhaps this message, perhaps one of ours.
 
         If this one was meant nothing more of it comes: it fails when that has lasted ABORT_GRACE.
         """
-        transfer = self._open.get(id)
+        transfer = self._open.get(transfer_id)
         if transfer is not None:
             transfer.grace_until = now + ABORT_GRACE
             self._check_by(transfer.grace_until)
@@ -155,7 +156,8 @@ class TransferReceiver:
     def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
         """Take every unread chunk.
 
-        Call it, or `discard`, until the message is not OPEN any more and once after that, also for an empty message.
+        Call it, or `discard`, until the message is not OPEN any more and once after that, also for an empty
+        message.
         """
         if transfer.disposal is not Disposal.KEPT:
             return []
@@ -172,7 +174,7 @@ class TransferReceiver:
             self._release(transfer, Disposal.DISCARDED)
 
     def cancel(self, transfer: IncomingTransfer) -> None:
-        """Tell the sender to stop, and drop what comes. There is no event; a finished message is discarded."""
+        """Tell the sender to stop, and drop what comes. No event follows; a finished message is discarded."""
         if transfer.state is IncomingState.OPEN:
             self._control.append(cancellation(transfer.id))
             self._abandon(transfer, TransferAborted("aborted by the receiver"))

@@ -1,8 +1,9 @@
 """The sending side of one channel: many messages in flight, their packets interleaved.
 
-Messages start in the order in which they were registered. Those that have begun take turns, a packet each, so a short
-message never waits behind a long one. An id stays taken until the receiver has acknowledged or the message has failed; ids
-that the other side uses at the moment are left out, because a browser's abort does not say whose transfer it means.
+Messages start in the order in which they were registered. Those that have begun take turns, a packet each, so
+a short message never waits behind a long one. An id stays taken until the receiver has acknowledged or the
+message has failed; ids that the other side uses at the moment are left out, because a browser's abort does
+not say whose transfer it means.
 """
 
 from __future__ import annotations
@@ -144,14 +145,14 @@ class TransferSender:
         return packets
 
     def _activate(self, transfer: OutgoingTransfer) -> None:
-        id = self._next_id
-        while id in self._active or self._is_incoming(id):
-            id = id % MAX_ID + 1
-        self._next_id = id % MAX_ID + 1
-        transfer.id = id
-        transfer.prefix = id_prefix(id)
+        number = self._next_id
+        while number in self._active or self._is_incoming(number):
+            number = number % MAX_ID + 1
+        self._next_id = number % MAX_ID + 1
+        transfer.id = number
+        transfer.prefix = id_prefix(number)
         transfer.state = OutgoingState.SENDING
-        self._active[id] = transfer
+        self._active[number] = transfer
         self._ring.append(transfer)
 
     def _make_packet(self, transfer: OutgoingTransfer) -> bytes:
@@ -182,17 +183,17 @@ class TransferSender:
                 self._ask_for_data(transfer)
         return packet
 
-    def handle_acknowledgement(self, id: int) -> None:  # noqa: A002 - the field's name
-        """The receiver has the whole message `id`. One that is not sent whole cannot have arrived: ignored."""
-        transfer = self._active.get(id)
+    def handle_acknowledgement(self, transfer_id: int) -> None:
+        """The receiver has the whole message. One that is not sent whole cannot have arrived: ignored."""
+        transfer = self._active.get(transfer_id)
         if transfer is not None and transfer.state is OutgoingState.SENT:
-            del self._active[id]
+            del self._active[transfer_id]
             transfer.state = OutgoingState.FINISHED
             self._events.append(TransferFinished(transfer))
 
-    def handle_cancellation(self, id: int) -> bool:  # noqa: A002 - the field's name
-        """The receiver does not want the rest of message `id`; False when there is no such message."""
-        transfer = self._active.get(id)
+    def handle_cancellation(self, transfer_id: int) -> bool:
+        """The receiver does not want the rest of the message; False when there is no such message."""
+        transfer = self._active.get(transfer_id)
         if transfer is None:
             return False
         self._fail(transfer, TransferAborted("aborted by the receiver"))
@@ -213,9 +214,9 @@ class TransferSender:
         transfer.error = error
         self._events.append(TransferFailed(transfer, error))
 
-    def is_outgoing(self, id: int) -> bool:  # noqa: A002 - the field's name
-        """Whether `id` is taken by a message of ours."""
-        return id in self._active
+    def is_outgoing(self, transfer_id: int) -> bool:
+        """Whether `transfer_id` is taken by a message of ours."""
+        return transfer_id in self._active
 
     def handle_delivered(self, offset: int, now: float) -> None:
         """SCTP has acknowledged the first `offset` bytes of our packets: timers of whole messages start."""
