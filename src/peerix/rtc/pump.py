@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from anyio import CancelScope, Event, current_time
+from anyio import CancelScope, Event, create_task_group, current_time
 
 from peerix.rtc.udp_port import UdpPort
 
@@ -33,12 +33,14 @@ class Pump:
     """The tasks of one connection: a reader for each port and one for the clock and late flushes.
 
     :param dispatch: gets every batch of events that the session reports; must not block or raise.
+    :ivar after_flush: called at the end of every wake-up.
     """
 
-    __slots__ = ("_armed", "_busy", "_dispatch", "_next_port", "_ports", "_task_group", "_wake", "session")
+    __slots__ = ("_armed", "_busy", "_dispatch", "_next_port", "_ports", "_task_group", "_wake", "after_flush", "session")
 
     def __init__(self, session: Session, dispatch: Callable[[list[SessionEvent]], None]) -> None:
         self.session = session
+        self.after_flush: Callable[[], None] = _nothing
         self._dispatch = dispatch
         self._ports: dict[int, UdpPort] = {}
         self._next_port = 0
@@ -119,18 +121,15 @@ class Pump:
             if sent >= MAX_FLUSH:
                 self._wake.set()
                 break
-        events = session.poll_events()
-        if events:
+        if events := session.poll_events():
             self._dispatch(events)
-        session.flushed()
+        self.after_flush()
         deadline = session.next_timeout()
         if deadline is not None and deadline < self._armed:
             self._wake.set()
 
     async def run(self) -> None:
         """Run the ports and the clock until cancelled."""
-        from anyio import create_task_group
-
         async with create_task_group() as self._task_group:
             for port in self._ports.values():
                 port.start(self._task_group)
@@ -156,3 +155,7 @@ class Pump:
                 await self._wake.wait()
         self._armed = 0.0
         self._wake = Event()
+
+
+def _nothing() -> None:
+    pass

@@ -30,7 +30,11 @@ HANDSHAKE_TIMEOUT = 30.0
 MAX_BUFFERED = 16_384
 """Bytes that may wait in the incoming BIO: OpenSSL loses records that straddle its read buffer of 16,721 bytes."""
 
+MAX_ANSWERS = 16
+"""Repeated flights of the other side that are answered after the handshake has ended here."""
+
 _READ_SIZE = 16_384 + 256
+_HANDSHAKE_TYPES = (20, 22)
 
 
 class OpenSslDtls:
@@ -103,7 +107,7 @@ class OpenSslDtls:
     def _read_records(self, data: bytes, expected: int, plaintexts: list[bytes]) -> None:
         # An empty read costs an exception (1.2 us), so exactly as many reads are made as there are records.
         # A bad record among them, or one of a repeated handshake flight, ends in WantReadError with nothing left in the
-        # BIO; OpenSSL answers a repeated flight with our last one.
+        # BIO.
         connection = self._connection
         if connection is None:
             return
@@ -116,7 +120,9 @@ class OpenSslDtls:
         except SSL.WantReadError:
             if expected <= MAX_BUFFERED:
                 self.dropped += 1
-                self._drain()
+            if data[0] in _HANDSHAKE_TYPES and not self._drain():
+                # Its repeated flight was dropped as a replay, so our last one got lost.
+                self._outgoing += self._handshake.answer()
         except SSL.ZeroReturnError:
             self._close_by_peer()
         except SSL.Error as error:
@@ -222,7 +228,7 @@ class OpenSslDtls:
             size += send(packet)
         return connection.bio_read(size + (HEADER_LENGTH + 64) * len(packets))
 
-    def datagrams_to_send(self, now: float) -> list[bytes]:  # noqa: ARG002 - the seam's signature
+    def datagrams_to_send(self, now: float) -> list[bytes]:
         """What the handshake, or the close, wants to send."""
         if not self._outgoing:
             return []
@@ -289,12 +295,13 @@ class OpenSslDtls:
 class _FlightRepeater:
     """Remembers our last flight and when it is to be sent again."""
 
-    __slots__ = ("_datagrams", "_interval", "_repeat_at", "give_up_at")
+    __slots__ = ("_answers", "_datagrams", "_interval", "_repeat_at", "give_up_at")
 
     def __init__(self) -> None:
         self._datagrams: list[bytes] = []
         self._interval = FIRST_REPEAT
         self._repeat_at: float | None = None
+        self._answers = 0
         self.give_up_at = 0.0
 
     def begin(self, datagrams: list[bytes], now: float) -> None:
@@ -314,8 +321,13 @@ class _FlightRepeater:
     def next_timeout(self) -> float:
         return self.give_up_at if self._repeat_at is None else min(self._repeat_at, self.give_up_at)
 
+    def answer(self) -> list[bytes]:
+        """The last flight, for an other side that has not got it: MAX_ANSWERS times, else nothing."""
+        self._answers += 1
+        return self._datagrams if self._answers <= MAX_ANSWERS else []
+
     def stop(self) -> None:
-        self._datagrams = []
+        """The handshake has ended. The last flight is kept to answer repeated ones."""
         self._repeat_at = None
 
 

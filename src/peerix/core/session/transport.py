@@ -34,6 +34,7 @@ MAX_EARLY_DATAGRAMS = 8
 _STUN_LAST = 3
 _DTLS_FIRST = 20
 _DTLS_LAST = 63
+_ALERT = 21
 _APPLICATION_DATA = b"\x17"
 
 
@@ -52,12 +53,14 @@ class TransportCounters:
 class Transport:
     """ICE and DTLS of one connection. It sends to wherever ICE says and lets nothing up that DTLS did not decrypt."""
 
-    __slots__ = ("_early", "_fingerprints", "_role", "counters", "dtls", "ice")
+    __slots__ = ("_again", "_early", "_fingerprints", "_role", "counters", "dtls", "goodbye_answered", "ice")
 
     def __init__(self, ice: IceAgent, dtls: DtlsTransport) -> None:
         self.ice = ice
         self.dtls = dtls
         self.counters = TransportCounters()
+        self.goodbye_answered = False
+        self._again: list[Outgoing] = []
         self._early: list[bytes] = []
         self._role: DtlsRole | None = None
         self._fingerprints: Sequence[Fingerprint] = ()
@@ -100,6 +103,9 @@ class Transport:
                 self.ice.receive_datagram(port, source, datagram, now)
             elif not _DTLS_FIRST <= first <= _DTLS_LAST:
                 self.counters.unknown_dropped += 1
+            elif self.dtls.state is DtlsState.CLOSED:
+                # Whoever answers our goodbye with an alert has heard it; nothing hangs on who that is.
+                self.goodbye_answered = self.goodbye_answered or first == _ALERT
             elif not self.ice.is_known(port, source):
                 self.counters.unauthenticated_dropped += 1
             elif self.dtls.state is not DtlsState.NEW:
@@ -125,7 +131,21 @@ class Transport:
         if records and (path := self.ice.send_path) is not None:
             port, destination = path
             outgoing += [(port, destination, data, 0) for data in records]
+        if self._again:
+            outgoing += self._again
+            self._again = []
         return outgoing
+
+    def close(self, now: float) -> list[Outgoing]:
+        """End ICE and DTLS; returns the goodbye of DTLS, which is not sent by itself."""
+        self.dtls.close()
+        goodbye = self.control_datagrams(now)
+        self.ice.close()
+        return goodbye
+
+    def send_again(self, outgoing: list[Outgoing]) -> None:
+        """Send datagrams with the next control datagrams."""
+        self._again = list(outgoing)
 
     def seal(self, packets: Sequence[bytes]) -> list[Outgoing]:
         """Encrypt packets into as few buffers as possible.

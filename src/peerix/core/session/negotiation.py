@@ -1,0 +1,203 @@
+"""Descriptions, candidates and what they say of the transport: the W3C side of offer and answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peerix.core.errors import IceCandidateError
+from peerix.core.ice import Candidate, CandidateError, host_candidate
+from peerix.core.jsep import LocalTransport, Negotiator, SignalingState
+from peerix.core.sdp import Fingerprint, IceCandidate, SessionDescription
+from peerix.core.session.events import (
+    GatheringNeeded,
+    IceGatheringState,
+    IceGatheringStateChanged,
+    LocalCandidate,
+    NegotiationNeeded,
+    SessionEvent,
+    SignalingStateChanged,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from peerix.core.ice import IceAgent
+    from peerix.core.jsep import Applied
+
+MAX_EARLY_CANDIDATES = 100
+"""Remote candidates kept that arrive before the first remote description."""
+
+
+class Negotiation:
+    """What the two sides have agreed on, and what is still to be agreed on.
+
+    :param emit: takes the events.
+    """
+
+    __slots__ = (
+        "_early_candidates",
+        "_emit",
+        "_fingerprints",
+        "_ice",
+        "_needed",
+        "_restart_wanted",
+        "closed",
+        "gathering_state",
+        "negotiator",
+    )
+
+    def __init__(
+        self,
+        ice: IceAgent,
+        fingerprints: Sequence[tuple[str, str]],
+        random_bytes: Callable[[int], bytes],
+        emit: Callable[[SessionEvent], None],
+    ) -> None:
+        self.negotiator = Negotiator(random_bytes=random_bytes)
+        self.gathering_state = IceGatheringState.NEW
+        self.closed = False
+        self._ice = ice
+        self._fingerprints = [Fingerprint(algorithm, value) for algorithm, value in fingerprints]
+        self._emit = emit
+        self._needed = False
+        self._restart_wanted = False
+        self._early_candidates: list[IceCandidate | None] = []
+
+    # -- offer and answer
+
+    def _local_transport(self) -> LocalTransport:
+        parameters = self._ice.local_parameters
+        return LocalTransport(
+            ufrag=parameters.ufrag,
+            pwd=parameters.pwd,
+            fingerprints=self._fingerprints,
+            candidates=[candidate.to_sdp() for candidate in self._ice.local_candidates],
+            end_of_candidates=self.gathering_state is IceGatheringState.COMPLETE,
+        )
+
+    def create_offer(self, now: float) -> SessionDescription:
+        """Make an offer of what is wanted now (RFC 9429 section 5.2)."""
+        if self._restart_wanted:
+            # New credentials belong to the offer; the old path carries data until the new one is nominated.
+            self._restart_wanted = False
+            self._ice.restart(now)
+        return self.negotiator.create_offer(self._local_transport())
+
+    def create_answer(self) -> SessionDescription:
+        """Make an answer to the remote offer (RFC 9429 section 5.3)."""
+        return self.negotiator.create_answer(self._local_transport())
+
+    def set_local(self, description: SessionDescription | None, now: float) -> Applied:
+        """Apply a local description; None makes the one that the state asks for."""
+        before = self.negotiator.signaling_state
+        if description is None and self._restart_wanted and before is not SignalingState.HAVE_REMOTE_OFFER:
+            self._restart_wanted = False
+            self._ice.restart(now)
+        applied = self.negotiator.set_local(description, self._local_transport())
+        self._after(before)
+        return applied
+
+    def set_remote(self, description: SessionDescription) -> Applied:
+        """Apply a remote description."""
+        before = self.negotiator.signaling_state
+        applied = self.negotiator.set_remote(description)
+        self._after(before)
+        return applied
+
+    def _after(self, before: SignalingState) -> None:
+        state = self.negotiator.signaling_state
+        if state is not before:
+            self._emit(SignalingStateChanged(state))
+        if state is SignalingState.STABLE:
+            self._needed = False
+            self.update_needed()
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """Our description with the candidates known so far."""
+        self.negotiator.update_candidates(self._local_transport())
+        return self.negotiator.local_description
+
+    def close(self) -> None:
+        """End it: nothing is negotiated or needed any more."""
+        self.closed = True
+        self.negotiator.close()
+
+    def restart_ice(self) -> None:
+        """Ask for an ICE restart with the next offer (W3C section 4.4.2)."""
+        self._restart_wanted = True
+        self.negotiator.restart_ice()
+        self.update_needed()
+
+    def update_needed(self) -> None:
+        """Say that an offer is needed, once, when there is something to agree on (W3C section 4.7.3)."""
+        if self.closed or self.negotiator.signaling_state is not SignalingState.STABLE:
+            return
+        if not self.negotiator.negotiation_needed():
+            self._needed = False
+        elif not self._needed:
+            self._needed = True
+            self._emit(NegotiationNeeded())
+
+    # -- local candidates
+
+    def gather(self) -> None:
+        """A local description was set: ask the layer that has sockets for addresses."""
+        self._set_gathering(IceGatheringState.GATHERING)
+        for candidate in self._ice.local_candidates:
+            self._signal(candidate)
+        self._emit(GatheringNeeded())
+
+    def add_local_address(self, host: str, port_number: int, port: int, preference: int) -> None:
+        """A socket is bound to an address: a host candidate."""
+        candidate = host_candidate(host, port_number, local_preference=preference)
+        self._signal(self._ice.add_local_candidate(candidate, port))
+
+    def end_of_gathering(self, now: float) -> None:
+        """There are no further local candidates."""
+        self._ice.end_of_local_candidates(now)
+        self._emit(LocalCandidate(None))
+        self._set_gathering(IceGatheringState.COMPLETE)
+
+    def _set_gathering(self, state: IceGatheringState) -> None:
+        if self.gathering_state is not state:
+            self.gathering_state = state
+            self._emit(IceGatheringStateChanged(state))
+
+    def _signal(self, candidate: Candidate) -> None:
+        mid, index = self.negotiator.transport_section
+        ufrag = self._ice.local_parameters.ufrag
+        self._emit(LocalCandidate(IceCandidate(candidate.to_sdp(), mid, index, ufrag)))
+
+    # -- remote candidates
+
+    def add_remote(self, candidate: IceCandidate | None, now: float) -> None:
+        """Take a candidate of the other side; None, and one without text, is the end of them.
+
+        :raises IceCandidateError: the text is no candidate.
+        """
+        if self._ice.remote_parameters is None:
+            if len(self._early_candidates) < MAX_EARLY_CANDIDATES:
+                self._early_candidates.append(candidate)
+            return
+        if candidate is not None and not self.negotiator.add_remote_candidate(candidate):
+            return  # of a section that was not bundled into our transport
+        if candidate is None or not candidate.candidate:
+            self._ice.end_of_remote_candidates(now)
+            return
+        try:
+            parsed = Candidate.parse(candidate.candidate)
+        except CandidateError as error:
+            raise IceCandidateError(str(error)) from error
+        if parsed.ufrag is None and candidate.username_fragment:
+            parsed = parsed.with_ufrag(candidate.username_fragment)
+        self._ice.add_remote_candidate(parsed, now)
+
+    def take_early_candidates(self, now: float) -> None:
+        """The remote description has come: use what was kept. A bad one among them loses only itself."""
+        early, self._early_candidates = self._early_candidates, []
+        for candidate in early:
+            try:
+                self.add_remote(candidate, now)
+            except IceCandidateError:
+                continue

@@ -1,0 +1,299 @@
+"""One WebRTC connection without I/O: ICE, DTLS, SCTP, data channels and their negotiation, composed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from peerix.core.datachannel import DataChannels
+from peerix.core.dtls import RECORD_OVERHEAD, DtlsRole, DtlsState, Fingerprint
+from peerix.core.ice import (
+    Candidate,
+    CandidateError,
+    CandidateNeedsResolution,
+    IceAgent,
+    IceParameters,
+    IceState,
+    IceStateChanged,
+    SendPathChanged,
+)
+from peerix.core.sctp import Association, SctpConfig
+from peerix.core.session.events import (
+    ConnectionState,
+    ConnectionStateChanged,
+    IceConnectionStateChanged,
+    ResolutionNeeded,
+    SessionEvent,
+)
+from peerix.core.session.negotiation import Negotiation
+from peerix.core.session.transport import Outgoing, Received, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from peerix.core.dtls import DtlsTransport
+    from peerix.core.ice import IceEvent
+    from peerix.core.jsep import Applied
+    from peerix.core.sdp import SessionDescription
+
+BASE_PACKET_SIZE = 1200
+"""UDP payload bytes that every path is believed to carry (RFC 8831 section 5 for the limits of DTLS and SCTP)."""
+
+MAX_PACKETS = 64
+"""SCTP packets made at a time: one UDP_SEGMENT buffer."""
+
+_STATE_OF_ICE = {
+    IceState.NEW: ConnectionState.NEW,
+    IceState.CHECKING: ConnectionState.CONNECTING,
+    IceState.CONNECTED: ConnectionState.CONNECTED,
+    IceState.COMPLETED: ConnectionState.CONNECTED,
+    IceState.DISCONNECTED: ConnectionState.DISCONNECTED,
+    IceState.FAILED: ConnectionState.FAILED,
+    IceState.CLOSED: ConnectionState.CLOSED,
+}
+
+
+def packet_size(udp_payload: int) -> int:
+    """The SCTP packet that fits into a UDP payload, in whole words (RFC 9260 section 3)."""
+    return (udp_payload - RECORD_OVERHEAD) & ~3
+
+
+class Session:
+    """One connection. `datagrams_to_send` is to be called after every other call; it sends what they made.
+
+    :param max_packet_size: largest UDP payload; None lets path-MTU discovery look for it.
+    """
+
+    __slots__ = (
+        "_association_started",
+        "_base_size",
+        "_events",
+        "_goodbye",
+        "association",
+        "channels",
+        "closed",
+        "connection_state",
+        "negotiation",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        *,
+        random_bytes: Callable[[int], bytes],
+        dtls: DtlsTransport,
+        fingerprints: Sequence[Fingerprint],
+        receive_limit: int,
+        max_packet_size: int | None = None,
+    ) -> None:
+        ice = IceAgent(controlling=True, random_bytes=random_bytes)
+        base = packet_size(min(BASE_PACKET_SIZE, max_packet_size or BASE_PACKET_SIZE))
+        config = SctpConfig()
+        if max_packet_size is not None:
+            config.max_packet_size_limit = packet_size(max_packet_size)
+        self._base_size = base
+        self.transport = Transport(ice, dtls)
+        self.association = Association(random_bytes=random_bytes, max_packet_size=base, config=config)
+        self.association.set_receive_limit(receive_limit)
+        self.channels = DataChannels(self.association)
+        fingerprint_texts = [(entry.algorithm, entry.value) for entry in fingerprints]
+        self.negotiation = Negotiation(ice, fingerprint_texts, random_bytes, self._emit)
+        self.connection_state = ConnectionState.NEW
+        self.closed = False
+        self._events: list[SessionEvent] = []
+        self._association_started = False
+        self._goodbye: list[Outgoing] = []
+
+    def _emit(self, event: SessionEvent) -> None:
+        self._events.append(event)
+
+    # -- negotiation
+
+    def set_local_description(self, description: SessionDescription | None, now: float) -> None:
+        """Apply a description of ours; None makes the one that the state asks for."""
+        applied = self.negotiation.set_local(description, now)
+        self._apply(applied, now)
+        if not applied.rolled_back:
+            self.negotiation.gather()
+        self._advance(now)
+
+    def set_remote_description(self, description: SessionDescription, now: float) -> None:
+        """Apply a description of the other side."""
+        ice = self.transport.ice
+        applied = self.negotiation.set_remote(description)
+        if applied.ice_restarted and description.type == "offer":
+            # The other side restarts ICE; our credentials have to change with it (RFC 9429 section 5.3.1).
+            ice.restart(now)
+        self._apply(applied, now)
+        self._advance(now)
+
+    def _apply(self, applied: Applied, now: float) -> None:
+        ice = self.transport.ice
+        if applied.rolled_back:
+            ice.cancel_restart(now)
+        if applied.ice_controlling is not None and self.transport.dtls.state is DtlsState.NEW:
+            ice.controlling = applied.ice_controlling
+        if applied.ice_parameters is not None:
+            parameters = IceParameters(applied.ice_parameters.ufrag, applied.ice_parameters.pwd)
+            ice.set_remote_parameters(parameters, lite=applied.ice_lite)
+            for text in applied.remote_candidates:
+                self._add_described_candidate(text, now)
+            if applied.end_of_candidates:
+                ice.end_of_remote_candidates(now)
+            self.negotiation.take_early_candidates(now)
+        if applied.dtls_role is not None:
+            fingerprints = [Fingerprint(entry.algorithm, entry.value) for entry in applied.fingerprints]
+            self.transport.set_peer(DtlsRole(applied.dtls_role), fingerprints)
+            self.channels.set_role(is_dtls_client=applied.dtls_role == "client")
+        if applied.sctp is not None:
+            self.association.remote_port = applied.sctp.port
+            self.channels.max_message_size = applied.sctp.max_message_size
+
+    def _add_described_candidate(self, text: str, now: float) -> None:
+        try:
+            self.transport.ice.add_remote_candidate(Candidate.parse(text), now)
+        except CandidateError:
+            return  # a candidate that we cannot use loses only itself (RFC 8839 section 5.1)
+
+    def add_local_address(self, host: str, port_number: int, port: int, preference: int) -> None:
+        """A socket is bound to an address. `preference` (0 to 65,535) orders the addresses of this host."""
+        self.negotiation.add_local_address(host, port_number, port, preference)
+
+    def end_of_gathering(self, now: float) -> None:
+        """There are no further local candidates."""
+        self.negotiation.end_of_gathering(now)
+        self._advance(now)
+
+    def add_resolved_candidate(self, candidate: Candidate, host: str, now: float) -> None:
+        """The name in a remote candidate is `host`."""
+        self.transport.ice.add_remote_candidate(replace(candidate, host=host), now)
+        self._advance(now)
+
+    def open_channel(self, label: str, options: ChannelOptions, now: float) -> Channel:
+        """Open a data channel; the first one makes a negotiation necessary."""
+        channel = self.channels.open(label, options, now)
+        self.negotiation.negotiator.add_data_section()
+        self.negotiation.update_needed()
+        return channel
+
+    # -- packets
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight: what is sent now may leave at once, alone."""
+        return self.association.outstanding_bytes == 0 and not self.association.has_pending
+
+    def receive_datagrams(self, port: int, batch: Sequence[Received], now: float) -> None:
+        """Take what a port received in one wake-up."""
+        plaintexts = self.transport.receive(port, batch, now)
+        if plaintexts:
+            self.association.receive_packets(plaintexts, now)
+        self._advance(now)
+
+    def datagrams_to_send(self, now: float) -> list[Outgoing]:
+        """What is to be sent now, at most MAX_PACKETS packets of data; empty when there is nothing."""
+        transport = self.transport
+        outgoing = transport.control_datagrams(now)
+        if transport.dtls.state is DtlsState.CONNECTED:
+            packets = self.association.packets_to_send(now, MAX_PACKETS)
+            if packets:
+                outgoing += transport.seal(packets)
+        return outgoing
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called; None while nothing waits for time."""
+        transport = self.transport.next_timeout()
+        association = self.association.next_timeout() if self._association_started else None
+        if transport is None or association is None:
+            return association if transport is None else transport
+        return min(transport, association)
+
+    def handle_timeout(self, now: float) -> None:
+        """React to the passing of time."""
+        self.transport.handle_timeout(now)
+        if self._association_started:
+            self.association.handle_timeout(now)
+        self._advance(now)
+
+    def poll_events(self) -> list[SessionEvent]:
+        """What has happened since the last call."""
+        events = self._events
+        if events:
+            self._events = []
+        return events
+
+    def _advance(self, now: float) -> None:
+        """Let what one protocol has reached move the next one on."""
+        for event in self.transport.ice.poll_events():
+            self._handle_ice(event, now)
+        plaintexts: list[bytes] = []
+        self.transport.start_dtls(plaintexts, now)
+        if plaintexts:
+            self.association.receive_packets(plaintexts, now)
+        if not self._association_started and self.transport.dtls.state is DtlsState.CONNECTED:
+            self._association_started = True
+            self.association.connect(now)
+        for association_event in self.association.poll_events():
+            self.channels.handle_event(association_event, now)
+        self._events += self.channels.poll_events()
+        self._update_connection_state(now)
+
+    def _handle_ice(self, event: IceEvent, now: float) -> None:
+        if isinstance(event, IceStateChanged):
+            self._emit(IceConnectionStateChanged(event.state))
+        elif isinstance(event, SendPathChanged):
+            if self._association_started:
+                self.association.reset_path(self._base_size, now)
+        elif isinstance(event, CandidateNeedsResolution):
+            self._emit(ResolutionNeeded(event.candidate))
+
+    def _update_connection_state(self, now: float) -> None:
+        dtls = self.transport.dtls.state
+        if self.closed:
+            state = ConnectionState.CLOSED
+        elif dtls is DtlsState.CLOSED:
+            self.close(now)
+            return
+        elif dtls is DtlsState.FAILED:
+            state = ConnectionState.FAILED
+        else:
+            state = _STATE_OF_ICE[self.transport.ice.state]
+            if state is ConnectionState.CONNECTED and dtls is not DtlsState.CONNECTED:
+                state = ConnectionState.CONNECTING
+        if state is not self.connection_state:
+            self.connection_state = state
+            self._emit(ConnectionStateChanged(state))
+
+    # -- the end
+
+    def close(self, now: float) -> None:
+        """End the connection at once: the other side is told, and nothing arrives or leaves after that.
+
+        The goodbye (SCTP ABORT and DTLS close_notify) is in the next `datagrams_to_send`. It may get lost: until
+        `goodbye_answered` it is worth saying again (`repeat_goodbye`).
+        """
+        if self.closed:
+            return
+        self.closed = True
+        transport = self.transport
+        transport.goodbye_answered = transport.dtls.state is not DtlsState.CONNECTED
+        if transport.dtls.state is DtlsState.CONNECTED:
+            self.association.abort("the connection was closed", now)
+            self._goodbye = transport.seal(self.association.packets_to_send(now, MAX_PACKETS))
+        for event in self.association.poll_events():
+            self.channels.handle_event(event, now)
+        self.channels.close_all(now)
+        self._events += self.channels.poll_events()
+        self._goodbye += transport.close(now)
+        self.negotiation.close()
+        self.repeat_goodbye()
+        self._update_connection_state(now)
+
+    @property
+    def goodbye_answered(self) -> bool:
+        """Whether the other side has said goodbye too, or there is nobody to say it."""
+        return not self._goodbye or self.transport.goodbye_answered
+
+    def repeat_goodbye(self) -> None:
+        """Say goodbye once more."""
+        self.transport.send_again(self._goodbye)

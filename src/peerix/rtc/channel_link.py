@@ -1,0 +1,199 @@
+"""What the data channels of a connection share: the session below them, their scopes, and who waits for what."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, Event
+from anyio.lowlevel import checkpoint
+
+from peerix.core.datachannel import (
+    Channel,
+    ChannelClosed,
+    ChannelClosing,
+    ChannelMessage,
+    ChannelOpened,
+    ReadyState,
+)
+from peerix.rtc.channel_scope import ChannelScope
+from peerix.rtc.data_channel import DataChannel, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio import CancelScope
+    from anyio.abc import TaskGroup
+
+    from peerix.core.datachannel import DataChannelEvent
+    from peerix.core.session import Session
+    from peerix.rtc.pump import Pump
+
+
+class ChannelLink:
+    """The channels of one connection.
+
+    `owner` is the task group of the connection, in which the scopes of channels live; None before and after.
+    """
+
+    __slots__ = ("_closed_here", "_drainers", "_pump", "_scopes", "_session", "_shells", "_watchers", "owner")
+
+    def __init__(self, session: Session, pump: Pump) -> None:
+        self.owner: TaskGroup | None = None
+        self._session = session
+        self._pump = pump
+        self._shells: dict[Channel, DataChannel] = {}
+        self._scopes: dict[DataChannel, ChannelScope] = {}
+        self._watchers: list[DataChannel] = []
+        self._drainers: list[tuple[Channel, Event]] = []
+        self._closed_here: set[Channel] = set()
+
+    def shell(self, channel: Channel) -> DataChannel:
+        """The object that users have for a channel of the session."""
+        shell = self._shells.get(channel)
+        if shell is None:
+            shell = self._shells[channel] = DataChannel(channel, self)
+        return shell
+
+    # -- sending
+
+    @property
+    def max_message_size(self) -> int:
+        """The largest message in bytes that the other side takes; 0 is no limit."""
+        return self._session.channels.max_message_size
+
+    def buffered_amount(self, channel: Channel) -> int:
+        """Bytes of the channel that have not left yet."""
+        return channel.buffered_amount
+
+    def send(self, channel: Channel, message: Message, now: float) -> None:
+        """Queue a message, and see to it that it leaves."""
+        session = self._session
+        idle = session.idle
+        session.channels.send(channel, message, now)
+        self._pump.touch(idle=idle)
+
+    def watch_sendable(self, channel: DataChannel) -> None:
+        """Tell the channel after a flush when it has room again."""
+        self._watchers.append(channel)
+
+    async def drained(self, channel: Channel) -> None:
+        """Wait until all that was sent on the channel so far has been acknowledged.
+
+        :raises BrokenResourceError: the connection ended before.
+        """
+        await checkpoint()
+        if self._is_drained(channel):
+            return
+        event = Event()
+        self._drainers.append((channel, event))
+        try:
+            await event.wait()
+        finally:
+            self._drainers = [entry for entry in self._drainers if entry[1] is not event]
+        if not self._is_drained(channel):
+            raise BrokenResourceError
+
+    async def all_drained(self) -> None:
+        """Wait until everything that was sent on the connection has been acknowledged."""
+        for channel in list(self._shells):
+            if channel.state is not ReadyState.CONNECTING:
+                await self.drained(channel)
+
+    def _is_drained(self, channel: Channel) -> bool:
+        return self._session.channels.unacknowledged(channel) == 0
+
+    def after_flush(self) -> None:
+        """Called at the end of every wake-up: those who wait for room or for an acknowledgement go on."""
+        if self._watchers:
+            self._watchers = [channel for channel in self._watchers if not channel.notice_sendable()]
+        if self._drainers:
+            for channel, event in self._drainers:
+                if self._is_drained(channel):
+                    event.set()
+
+    # -- receiving
+
+    def release(self, size: int) -> None:
+        """The user has read `size` bytes: they leave the receive window."""
+        self._session.association.release(size)
+        if self._session.association.has_pending:
+            self._pump.touch(idle=False)
+
+    def hold(self, size: int) -> None:
+        """Put `size` bytes on the receive window, until they are released."""
+        self._session.association.hold(size)
+
+    # -- scopes
+
+    def scope_of(self, shell: DataChannel) -> CancelScope:
+        """The cancel scope of a channel; its task starts when somebody asks for the first time."""
+        return self._owner_of(shell).scope
+
+    def _owner_of(self, shell: DataChannel) -> ChannelScope:
+        scope = self._scopes.get(shell)
+        if scope is None:
+            scope = self._scopes[shell] = ChannelScope(partial(self.close_shell, shell))
+            if self.owner is not None and shell.ready_state is not ReadyState.CLOSED:
+                self.owner.start_soon(scope.run, name=f"data channel {shell.label!r}")
+        return scope
+
+    def start_soon(
+        self, shell: DataChannel, func: Callable[..., Awaitable[object]], *args: object, name: object = None
+    ) -> None:
+        """Start a task that ends with the channel."""
+        if self.owner is None or shell.ready_state is ReadyState.CLOSED:
+            raise ClosedResourceError
+        self._owner_of(shell).start_soon(partial(func, *args), name)
+
+    # -- ends
+
+    def close_shell(self, shell: DataChannel) -> None:
+        """Close the channel of a shell; harmless when it is closed."""
+        for channel, known in self._shells.items():
+            if known is shell:
+                self.close(channel)
+                return
+
+    def close(self, channel: Channel) -> None:
+        """Close a channel from this side."""
+        if channel.state in (ReadyState.CLOSING, ReadyState.CLOSED):
+            return
+        self._closed_here.add(channel)
+        self._session.channels.close(channel, time.monotonic())
+        self._pump.touch(idle=True)
+
+    def end_of(self, channel: Channel) -> Exception:
+        """What a reader of a closed channel gets."""
+        if channel in self._closed_here:
+            return ClosedResourceError()
+        broken = self._session.connection_state is ConnectionState.FAILED
+        return BrokenResourceError() if broken else EndOfStream()
+
+    def dispatch(self, event: DataChannelEvent) -> None:
+        """React to what happened to a channel."""
+        kind = type(event)
+        if kind is ChannelMessage:
+            self._shells[event.channel].deliver(event.data)
+        elif kind is ChannelOpened:
+            self.shell(event.channel).notice_open()
+        elif kind is ChannelClosing or kind is ChannelClosed:
+            shell = self.shell(event.channel)
+            shell.notice_closed()
+            scope = self._scopes.pop(shell, None)
+            if scope is not None:
+                scope.end()
+            if kind is ChannelClosed:
+                self._shells.pop(event.channel, None)
+                self._closed_here.discard(event.channel)
+
+    def end_all(self) -> None:
+        """The connection has ended: nobody waits any longer."""
+        for shell in self._shells.values():
+            shell.notice_closed()
+        for _, event in self._drainers:
+            event.set()
+        self._watchers.clear()
+        for scope in self._scopes.values():
+            scope.end()

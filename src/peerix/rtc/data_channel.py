@@ -1,0 +1,298 @@
+"""A data channel: AnyIO's object stream of text and bytes over one SCTP stream."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import TYPE_CHECKING, TypeAlias
+
+from anyio import ClosedResourceError, Event, WouldBlock
+from anyio.abc import ObjectStream
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+from peerix.core.datachannel import Channel, ReadyState
+from peerix.core.errors import LocalProtocolError, MessageTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVarTuple, Unpack
+
+    from anyio import CancelScope
+
+    from peerix.rtc.channel_link import ChannelLink
+
+    PosArgsT = TypeVarTuple("PosArgsT")
+
+Message: TypeAlias = str | bytes
+
+HIGH_WATER = 1024 * 1024
+"""Bytes queued on a channel above which `send` waits."""
+
+LOW_WATER = HIGH_WATER // 2
+"""Bytes queued on a channel at which those who wait go on: they fill half a buffer at a time, not one message."""
+
+CHECKPOINT_EVERY = 64
+"""Sends and receives between two full checkpoints. With one at each, a flush would carry a single message: 1 against 64-96
+messages a flush, and 141,000 against 787,000 calls a second on asyncio."""
+
+
+class DataChannel(ObjectStream[Message]):
+    """A data channel of a `PeerConnection` (W3C RTCDataChannel); made by it, never by hand.
+
+    Messages are `str` or `bytes`. `async for message in channel` ends when the other side closes. Any task may send;
+    one task at a time may receive.
+    """
+
+    __slots__ = ("_calls", "_channel", "_inbox", "_link", "_opened", "_readable", "_receiver", "_sendable")
+
+    def __init__(self, channel: Channel, link: ChannelLink) -> None:
+        self._channel = channel
+        self._link = link
+        self._inbox: deque[Message] = deque()
+        self._receiver: Callable[[Message], None] | None = None
+        self._opened = Event()
+        self._readable: Event | None = None
+        self._sendable: Event | None = None
+        self._calls = 0
+
+    # -- what it is
+
+    @property
+    def label(self) -> str:
+        """The name that its opener gave it."""
+        return self._channel.label
+
+    @property
+    def id(self) -> int | None:
+        """The SCTP stream id; None until the DTLS role that decides it is known."""
+        return self._channel.id
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that its opener named."""
+        return self._channel.protocol
+
+    @property
+    def ordered(self) -> bool:
+        """Whether messages arrive in the order of sending."""
+        return self._channel.ordered
+
+    @property
+    def negotiated(self) -> bool:
+        """Whether both sides created it with an agreed id, without DCEP."""
+        return self._channel.negotiated
+
+    @property
+    def max_packet_life_time(self) -> int | None:
+        """Milliseconds for which a message is sent again, None for ever."""
+        return self._channel.max_packet_life_time
+
+    @property
+    def max_retransmits(self) -> int | None:
+        """How often a message is sent again, None for ever."""
+        return self._channel.max_retransmits
+
+    @property
+    def ready_state(self) -> ReadyState:
+        """`connecting`, `open`, `closing` or `closed`."""
+        return self._channel.state
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes handed to `send` that have not left yet."""
+        return self._link.buffered_amount(self._channel)
+
+    @property
+    def max_message_size(self) -> int:
+        """The largest message in bytes that the other side takes; 0 is no limit (RFC 8841 section 6.1)."""
+        return self._link.max_message_size
+
+    @property
+    def cancel_scope(self) -> CancelScope:
+        """The scope of the task that owns the channel: cancelling it closes the channel and touches no other."""
+        return self._link.scope_of(self)
+
+    def start_soon(
+        self, func: Callable[[Unpack[PosArgsT]], Awaitable[object]], *args: Unpack[PosArgsT], name: object = None
+    ) -> None:
+        """Start a task that lives no longer than the channel.
+
+        :raises ClosedResourceError: the channel is closed.
+        """
+        self._link.start_soon(self, func, *args, name=name)
+
+    # -- sending
+
+    async def wait_open(self) -> None:
+        """Wait until the channel is open.
+
+        :raises ClosedResourceError: it closed before it opened.
+        """
+        await checkpoint()
+        if self._channel.state is ReadyState.CONNECTING:
+            await self._opened.wait()
+        if self._channel.state is not ReadyState.OPEN:
+            raise ClosedResourceError
+
+    async def send(self, item: Message) -> None:
+        """Send a message; waits until the channel is open and has room (HIGH_WATER).
+
+        :raises MessageTooLarge: it is larger than `max_message_size`.
+        :raises ClosedResourceError: the channel is closed or closing.
+        """
+        self._calls += 1
+        if self._calls >= CHECKPOINT_EVERY:
+            self._calls = 0
+            await checkpoint()
+        else:
+            await checkpoint_if_cancelled()
+        if self._channel.state is ReadyState.CONNECTING:
+            await self._opened.wait()
+        if self.buffered_amount > HIGH_WATER:
+            await self.wait_sendable()
+        self._put(item)
+
+    def send_nowait(self, item: Message) -> None:
+        """Send a message without waiting.
+
+        :raises WouldBlock: the channel is not open yet, or more than HIGH_WATER bytes are queued.
+        :raises MessageTooLarge: it is larger than `max_message_size`.
+        :raises ClosedResourceError: the channel is closed or closing.
+        """
+        if self._channel.state is ReadyState.CONNECTING or self.buffered_amount > HIGH_WATER:
+            raise WouldBlock
+        self._put(item)
+
+    def _put(self, item: Message) -> None:
+        if self._channel.state is not ReadyState.OPEN:
+            raise ClosedResourceError
+        if not isinstance(item, str | bytes):
+            if not isinstance(item, bytearray | memoryview):
+                message = f"a message is str or bytes, not {type(item).__name__}"
+                raise LocalProtocolError(message)
+            item = bytes(item)
+        limit = self._link.max_message_size
+        if 0 < limit < len(item) * (3 if isinstance(item, str) else 1):
+            size = len(item.encode()) if isinstance(item, str) else len(item)
+            if size > limit:
+                message = f"a message of {size:,} bytes is larger than the {limit:,} that the other side takes"
+                raise MessageTooLarge(message)
+        self._link.send(self._channel, item, time.monotonic())
+
+    async def wait_sendable(self) -> None:
+        """Wait until `send_nowait` has room again.
+
+        :raises ClosedResourceError: the channel closed meanwhile.
+        """
+        await checkpoint()
+        while self._channel.state is ReadyState.CONNECTING:
+            await self._opened.wait()
+        while self.buffered_amount > HIGH_WATER:
+            if self._sendable is None:
+                self._sendable = Event()
+                self._link.watch_sendable(self)
+            await self._sendable.wait()
+        if self._channel.state is not ReadyState.OPEN:
+            raise ClosedResourceError
+
+    async def drained(self) -> None:
+        """Wait until the other side's SCTP has acknowledged all that was sent so far.
+
+        :raises BrokenResourceError: the connection ended before.
+        """
+        await self._link.drained(self._channel)
+
+    # -- receiving
+
+    async def receive(self) -> Message:
+        """Wait for the next message.
+
+        :raises EndOfStream: the other side closed the channel, and all has been read.
+        :raises ClosedResourceError: this side closed it.
+        :raises BrokenResourceError: the connection ended.
+        """
+        self._calls += 1
+        if self._calls >= CHECKPOINT_EVERY:
+            self._calls = 0
+            await checkpoint()
+        else:
+            await checkpoint_if_cancelled()
+        while not self._inbox:
+            self._check_readable()
+            if self._readable is None:
+                self._readable = Event()
+            await self._readable.wait()
+        return self._take()
+
+    def receive_nowait(self) -> Message:
+        """Take the next message if there is one.
+
+        :raises WouldBlock: there is none now.
+        """
+        if not self._inbox:
+            self._check_readable()
+            raise WouldBlock
+        return self._take()
+
+    def _take(self) -> Message:
+        message = self._inbox.popleft()
+        self._link.release(len(message) if isinstance(message, bytes) else len(message.encode()))
+        return message
+
+    def _check_readable(self) -> None:
+        if self._channel.state is not ReadyState.CLOSED:
+            return
+        error = self._link.end_of(self._channel)
+        raise error
+
+    def set_receiver(self, receiver: Callable[[Message], None] | None) -> None:
+        """Give every message to a function, in the task of the connection, instead of to `receive`.
+
+        The function must be quick and must not raise. The bytes of the messages stay on the receive window until
+        `PeerConnection.release` is called with their number. Messages that wait are given to it at once.
+        """
+        self._receiver = receiver
+        while receiver is not None and self._inbox:
+            receiver(self._inbox.popleft())
+
+    # -- closing
+
+    async def aclose(self) -> None:
+        """Close the channel: what was sent before still arrives, then the other side reads the end."""
+        self._link.close(self._channel)
+        await checkpoint()
+
+    # -- for the connection
+
+    def deliver(self, message: Message) -> None:
+        """Called by the connection with each message that arrives."""
+        if self._receiver is not None:
+            self._receiver(message)
+            return
+        self._inbox.append(message)
+        if self._readable is not None:
+            self._readable.set()
+            self._readable = None
+
+    def notice_open(self) -> None:
+        """Called by the connection when the channel is open."""
+        self._opened.set()
+
+    def notice_sendable(self) -> bool:
+        """Called by the connection after a flush; True when those who waited for room may go on."""
+        if self.buffered_amount > LOW_WATER and self._channel.state is ReadyState.OPEN:
+            return False
+        if self._sendable is not None:
+            self._sendable.set()
+            self._sendable = None
+        return True
+
+    def notice_closed(self) -> None:
+        """Called by the connection when the channel is closing or closed: nobody waits on it any longer."""
+        self._opened.set()
+        for event in (self._readable, self._sendable):
+            if event is not None:
+                event.set()
+        self._readable = self._sendable = None
+
+

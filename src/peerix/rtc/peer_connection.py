@@ -1,0 +1,342 @@
+"""`PeerConnection`: the W3C object, as an async context manager that owns all that runs for it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from anyio import (
+    AsyncContextManagerMixin,
+    CancelScope,
+    ClosedResourceError,
+    Event,
+    create_task_group,
+    move_on_after,
+)
+from anyio.lowlevel import checkpoint
+
+from peerix.core.datachannel import (
+    ChannelClosed,
+    ChannelClosing,
+    ChannelMessage,
+    ChannelOpened,
+    ChannelOptions,
+    ChannelReceived,
+)
+from peerix.core.dtls import OpenSslDtls
+from peerix.core.session import (
+    ConnectionState,
+    ConnectionStateChanged,
+    GatheringNeeded,
+    IceGatheringState,
+    ResolutionNeeded,
+    Session,
+)
+from peerix.rtc.certificates import default_certificate
+from peerix.rtc.channel_link import ChannelLink
+from peerix.rtc.configuration import Configuration
+from peerix.rtc.event_stream import EventHub, EventStream
+from peerix.rtc.events import DataChannelReceived
+from peerix.rtc.gatherer import Gatherer
+from peerix.rtc.pump import Pump
+from peerix.rtc.task_groups import owned_task_group
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from typing import Self
+
+    from peerix.core.ice import IceState
+    from peerix.core.jsep import SignalingState
+    from peerix.core.sdp import IceCandidate, SessionDescription
+    from peerix.core.session import SessionEvent
+    from peerix.rtc.data_channel import DataChannel
+
+DRAIN_TIMEOUT = 1.0
+"""Seconds that leaving the block waits for the other side to acknowledge what was sent."""
+
+GOODBYE_REPEAT = 0.05
+"""Seconds after which a goodbye that was not answered is said once more."""
+
+
+_CHANNEL_EVENTS = (ChannelMessage, ChannelOpened, ChannelClosing, ChannelClosed)
+
+
+class PeerConnection(AsyncContextManagerMixin):
+    """A WebRTC connection to one peer (W3C RTCPeerConnection, RFC 9429).
+
+    Its tasks run inside `async with`; leaving the block closes the connection, after what was sent has been acknowledged or
+    one second has passed. A cancelled block closes at once. When `cancel_scope` is cancelled the connection ends and
+    its other users get `ClosedResourceError`.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_channels",
+        "_closing",
+        "_ended",
+        "_entered",
+        "_gatherer",
+        "_hub",
+        "_pump",
+        "_session",
+        "cancel_scope",
+    )
+
+    def __init__(self, configuration: Configuration | None = None) -> None:
+        configuration = configuration or Configuration()
+        certificate = configuration.certificate or default_certificate()
+        self._session = Session(
+            random_bytes=secrets.token_bytes,
+            dtls=OpenSslDtls(certificate),
+            fingerprints=certificate.fingerprints,
+            receive_limit=configuration.receive_limit,
+            max_packet_size=configuration.max_packet_size,
+        )
+        self._pump = Pump(self._session, self._dispatch)
+        self._channels = ChannelLink(self._session, self._pump)
+        self._pump.after_flush = self._after_wakeup
+        self._gatherer = Gatherer(self._session, self._pump, configuration)
+        self._hub = EventHub()
+        self._closing = Event()
+        self._ended = Event()
+        self._answered = Event()
+        self._entered = False
+        self.cancel_scope = CancelScope()
+
+    # -- life
+
+    @asynccontextmanager
+    async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
+        self._check_open()
+        self._entered = True
+        async with owned_task_group() as host:
+            host.start_soon(self._live, name="WebRTC connection")
+            try:
+                yield self
+            except BaseException:
+                self.cancel_scope.cancel("the block of the connection failed")
+                raise
+            finally:
+                self._closing.set()
+
+    async def _live(self) -> None:
+        # The packets flow in a scope of their own: a goodbye needs them, whoever is cancelled.
+        with CancelScope(shield=True):
+            async with create_task_group() as pump_tasks:
+                pump_tasks.start_soon(self._pump.run, name="packet pump")
+                try:
+                    await self._own()
+                finally:
+                    await self._say_goodbye()
+                    pump_tasks.cancel_scope.cancel("the connection is closed")
+                    self._ended.set()
+
+    async def _own(self) -> None:
+        with self.cancel_scope:
+            async with create_task_group() as owner:
+                self._channels.owner = owner
+                self._gatherer.owner = owner
+                await self._closing.wait()
+                with move_on_after(DRAIN_TIMEOUT):
+                    await self._channels.all_drained()
+                owner.cancel_scope.cancel("the connection is closed")
+
+    async def _say_goodbye(self) -> None:
+        self._closing.set()
+        self._channels.owner = self._gatherer.owner = None
+        session = self._session
+        session.close(time.monotonic())
+        self._pump.finish(time.monotonic())
+        self._channels.end_all()
+        self._hub.end()
+        for _ in range(2):
+            if session.goodbye_answered:
+                break
+            with move_on_after(GOODBYE_REPEAT):
+                await self._answered.wait()
+            session.repeat_goodbye()
+            self._pump.finish(time.monotonic())
+
+    def _after_wakeup(self) -> None:
+        self._channels.after_flush()
+        if self._session.goodbye_answered:
+            self._answered.set()
+
+    async def aclose(self) -> None:
+        """Close the connection, as leaving its block does, and wait until it is closed."""
+        self._closing.set()
+        if self._entered:
+            await self._ended.wait()
+        else:
+            self._session.close(time.monotonic())
+            await checkpoint()
+
+    def _check_open(self) -> None:
+        if self._closing.is_set():
+            raise ClosedResourceError
+
+    # -- offer and answer
+
+    async def create_offer(self) -> SessionDescription:
+        """Make an offer (W3C createOffer).
+
+        :raises NegotiationError: the signalling state does not allow one.
+        """
+        await checkpoint()
+        self._check_open()
+        return self._session.negotiation.create_offer(time.monotonic())
+
+    async def create_answer(self) -> SessionDescription:
+        """Make an answer to the remote offer (W3C createAnswer).
+
+        :raises NegotiationError: there is no remote offer.
+        """
+        await checkpoint()
+        self._check_open()
+        return self._session.negotiation.create_answer()
+
+    async def set_local_description(self, description: SessionDescription | None = None) -> None:
+        """Apply an offer or answer of ours; None makes the one that the state asks for. Candidates are gathered from now on.
+
+        :raises NegotiationError: the signalling state does not allow it.
+        """
+        await checkpoint()
+        self._check_open()
+        now = time.monotonic()
+        self._session.set_local_description(description, now)
+        self._pump.finish(now)
+
+    async def set_remote_description(self, description: SessionDescription) -> None:
+        """Apply an offer or answer of the other side, or roll one back.
+
+        :raises NegotiationError: the description is malformed, or the signalling state does not allow it.
+        """
+        await checkpoint()
+        self._check_open()
+        now = time.monotonic()
+        self._session.set_remote_description(description, now)
+        self._pump.finish(now)
+
+    async def add_ice_candidate(self, candidate: IceCandidate | None) -> None:
+        """Take a candidate of the other side; None is the end of them.
+
+        Candidates that arrive before the remote description are kept.
+
+        :raises IceCandidateError: it cannot be read.
+        """
+        await checkpoint()
+        self._check_open()
+        now = time.monotonic()
+        self._session.negotiation.add_remote(candidate, now)
+        self._pump.finish(now)
+
+    def restart_ice(self) -> None:
+        """Look for a new path with the next offer; the present one carries data until then (W3C restartIce)."""
+        self._check_open()
+        self._session.negotiation.restart_ice()
+        self._pump.finish(time.monotonic())
+
+    # -- channels
+
+    def create_data_channel(
+        self,
+        label: str,
+        *,
+        ordered: bool = True,
+        max_packet_life_time: int | None = None,
+        max_retransmits: int | None = None,
+        protocol: str = "",
+        negotiated: bool = False,
+        id: int | None = None,  # noqa: A002 - the W3C name
+    ) -> DataChannel:
+        """Open a channel (W3C createDataChannel). It may be used at once; sending waits until it is open.
+
+        :param max_packet_life_time: milliseconds for which a message is sent again; None for ever.
+        :param max_retransmits: how often a message is sent again; None for ever.
+        :param negotiated: both sides call this with the same `id`, and nothing is announced.
+        :raises LocalProtocolError: the parameters contradict each other, or the id is taken.
+        :raises ClosedResourceError: the connection is closed.
+        """
+        self._check_open()
+        now = time.monotonic()
+        options = ChannelOptions(
+            protocol=protocol,
+            ordered=ordered,
+            max_retransmits=max_retransmits,
+            max_packet_life_time=max_packet_life_time,
+            negotiated=negotiated,
+            id=id,
+        )
+        channel = self._session.open_channel(label, options, now)
+        shell = self._channels.shell(channel)
+        self._pump.finish(now)
+        return shell
+
+    def hold(self, size: int) -> None:
+        """Put `size` received bytes back on the receive window: they were taken, but not read by their user yet."""
+        self._channels.hold(size)
+
+    def release(self, size: int) -> None:
+        """Take bytes off the receive window that `hold` or a receiver function put or left there."""
+        self._channels.release(size)
+
+    # -- what it is
+
+    @property
+    def local_description(self) -> SessionDescription | None:
+        """Our description with the candidates known so far: the pending one, else the current one."""
+        return self._session.negotiation.local_description
+
+    @property
+    def remote_description(self) -> SessionDescription | None:
+        """The other side's description: the pending one, else the current one."""
+        return self._session.negotiation.negotiator.remote_description
+
+    @property
+    def signaling_state(self) -> SignalingState:
+        """`stable`, `have-local-offer`, `have-remote-offer`, ..."""
+        return self._session.negotiation.negotiator.signaling_state
+
+    @property
+    def ice_connection_state(self) -> IceState:
+        """`new`, `checking`, `connected`, `completed`, `disconnected`, `failed` or `closed`."""
+        return self._session.transport.ice.state
+
+    @property
+    def ice_gathering_state(self) -> IceGatheringState:
+        """`new`, `gathering` or `complete`."""
+        return self._session.negotiation.gathering_state
+
+    @property
+    def connection_state(self) -> ConnectionState:
+        """`new`, `connecting`, `connected`, `disconnected`, `failed` or `closed`: ICE and DTLS taken together."""
+        return self._session.connection_state
+
+    def events(self) -> AbstractAsyncContextManager[EventStream]:
+        """Open a stream of what happens from now on.
+
+        Each stream is independent. Candidates and channels are never dropped; of more than 256 unread
+        state changes the oldest are.
+        """
+        return self._hub.subscribe()
+
+    # -- for the pump
+
+    def _dispatch(self, events: list[SessionEvent]) -> None:
+        for event in events:
+            kind = type(event)
+            if kind in _CHANNEL_EVENTS:
+                self._channels.dispatch(event)
+            elif kind is ChannelReceived:
+                self._hub.emit(DataChannelReceived(self._channels.shell(event.channel)))
+            elif kind is GatheringNeeded:
+                self._gatherer.gather()
+            elif kind is ResolutionNeeded:
+                self._gatherer.resolve(event.candidate)
+            else:
+                self._hub.emit(event)
+                if kind is ConnectionStateChanged and event.state is ConnectionState.CLOSED:
+                    self._closing.set()
