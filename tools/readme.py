@@ -1,7 +1,7 @@
 """The README as a script: ``python -m tools.readme README.md`` prints what `make fresh` runs.
 
 Every fenced ``sh`` block runs, one after the other, in one shell, as written. A ``python`` block whose first
-line is ``# name.py`` is saved under that name first. An HTML comment on the line before a block says otherwise:
+line is ``# name.py`` is saved under that name first. An HTML comment on the line before a block changes that:
 
 * ``<!-- run: no -->`` leaves the block out;
 * ``<!-- run: background -->`` runs it beside the following ones (a second terminal), and it has to end well;

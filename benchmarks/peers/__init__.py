@@ -1,0 +1,23 @@
+"""The stacks that are measured, each behind the same small interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from benchmarks.peers.base import Endpoint
+
+STACKS = ("peerix", "aiortc")
+
+
+def open_endpoint(stack: str, packet_size: int | None) -> AbstractAsyncContextManager[Endpoint]:
+    """Make one end of a connection with the named stack; only that stack is imported."""
+    if stack == "peerix":
+        from benchmarks.peers.peerix_peer import PeerixEndpoint
+
+        return PeerixEndpoint.open(packet_size)
+    from benchmarks.peers.aiortc_peer import AiortcEndpoint
+
+    return AiortcEndpoint.open()

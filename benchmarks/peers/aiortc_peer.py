@@ -1,0 +1,126 @@
+"""aiortc at one end of the connection."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiortc
+import anyio
+
+from benchmarks.peers.base import BUFFERED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from benchmarks.peers.base import Meter
+    from benchmarks.wire import Wire
+
+
+class AiortcEndpoint:
+    """A connection with one channel."""
+
+    def __init__(self, connection: aiortc.RTCPeerConnection) -> None:
+        self._connection = connection
+        self._channel: Any = None  # aiortc.RTCDataChannel, whose emitter of events is not typed
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[AiortcEndpoint]:
+        """Open the connection, without the STUN server that aiortc asks by default."""
+        connection = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
+        try:
+            yield cls(connection)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await connection.close()
+
+    async def offer(self, wire: Wire) -> float:
+        """Connect as the side that offers."""
+        connection = self._connection
+        self._channel = connection.createDataChannel("benchmark")
+        opened = anyio.Event()
+        self._channel.on("open", opened.set)
+        started = time.monotonic()
+        # aiortc gathers its candidates before this returns, and puts them into the description.
+        await connection.setLocalDescription(await connection.createOffer())
+        self._send_description(wire)
+        answer = await wire.expect("description")
+        await connection.setRemoteDescription(aiortc.RTCSessionDescription(str(answer["sdp"]), "answer"))
+        await opened.wait()
+        took = time.monotonic() - started
+        wire.send("connected")
+        await wire.expect("connected")
+        return took
+
+    async def answer(self, wire: Wire) -> None:
+        """Connect as the side that answers."""
+        connection = self._connection
+        received = anyio.Event()
+
+        def keep_channel(channel: object) -> None:
+            self._channel = channel
+            received.set()
+
+        connection.on("datachannel", keep_channel)
+        offer = await wire.expect("description")
+        await connection.setRemoteDescription(aiortc.RTCSessionDescription(str(offer["sdp"]), "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        self._send_description(wire)
+        await received.wait()
+        wire.send("connected")
+        await wire.expect("connected")
+
+    def _send_description(self, wire: Wire) -> None:
+        wire.send("description", sdp=self._connection.localDescription.sdp)
+
+    async def flood(self, message: bytes, count: int | None) -> None:
+        """Send messages as fast as they go; aiortc's send never waits, so the sender looks at the queue."""
+        channel = self._channel
+        channel.bufferedAmountLowThreshold = BUFFERED // 2
+        low = anyio.Event()
+
+        def wake() -> None:
+            low.set()
+
+        channel.on("bufferedamountlow", wake)
+        sent = 0
+        while count is None or sent < count:
+            while channel.bufferedAmount > BUFFERED:
+                low = anyio.Event()
+                await low.wait()
+            channel.send(message)
+            sent += 1
+
+    async def sink(self, meter: Meter) -> None:
+        """Count messages until cancelled."""
+
+        def on_message(message: bytes) -> None:
+            meter.messages += 1
+            meter.size += len(message)
+
+        self._channel.on("message", on_message)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._channel.remove_listener("message", on_message)
+
+    async def ping(self, message: bytes, count: int) -> list[float]:
+        """Measure round trips."""
+        channel = self._channel
+        echoed = anyio.Event()
+        channel.on("message", lambda _: echoed.set())
+        times: list[float] = []
+        for _ in range(count):
+            echoed = anyio.Event()
+            started = time.perf_counter()
+            channel.send(message)
+            await echoed.wait()
+            times.append(time.perf_counter() - started)
+        return times
+
+    async def echo(self) -> None:
+        """Send every message back."""
+        self._channel.on("message", self._channel.send)
+        await anyio.sleep_forever()

@@ -1,0 +1,54 @@
+"""What a stack has to do to be measured. Each does it in the way its own users would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+if TYPE_CHECKING:
+    from benchmarks.wire import Wire
+
+BUFFERED = 1024 * 1024  # bytes that a sender keeps queued in its stack, for all stacks alike
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what arrives."""
+
+    messages: int = 0
+    size: int = 0
+
+    async def reach(self, messages: int) -> None:
+        """Wait until so many have arrived. It polls, so that counting is two additions for every stack."""
+        while self.messages < messages:  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+
+
+class Endpoint(Protocol):
+    """One end of a connection with one ordered, reliable data channel."""
+
+    async def offer(self, wire: Wire) -> float:
+        """Connect as the side that offers; returns the seconds from making the offer to the open channel."""
+        ...
+
+    async def answer(self, wire: Wire) -> None:
+        """Connect as the side that answers."""
+        ...
+
+    async def flood(self, message: bytes, count: int | None) -> None:
+        """Send ``count`` messages, or without a count until cancelled, as fast as they go."""
+        ...
+
+    async def sink(self, meter: Meter) -> None:
+        """Count messages until cancelled."""
+        ...
+
+    async def ping(self, message: bytes, count: int) -> list[float]:
+        """Send and await the echo ``count`` times; returns the round trips in seconds."""
+        ...
+
+    async def echo(self) -> None:
+        """Send every message back until cancelled."""
+        ...

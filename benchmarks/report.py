@@ -1,0 +1,171 @@
+"""Medians, ratios, a table for people and JSON for programs."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.scenarios import Job, Result
+
+Samples: TypeAlias = "dict[str, list[float]]"
+
+
+@dataclass(slots=True, frozen=True)
+class Metric:
+    """A column: how it is called, computed from a run's result, and printed."""
+
+    name: str
+    compute: Callable[[Result], float]
+    digits: int = 0
+    more_is_better: bool = True
+
+
+MEGA = 1e6
+GIGA = 1e9
+
+FLOOD_ONE = (Metric("MB/s, one process", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),)
+FLOOD_TWO = (
+    Metric("MB/s, two processes", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),
+    Metric("CPU s/GB, send", lambda r: r["send_cpu"] / r["bytes"] * GIGA, 1, more_is_better=False),
+    Metric("CPU s/GB, receive", lambda r: r["receive_cpu"] / r["bytes"] * GIGA, 1, more_is_better=False),
+)
+SMALL = (Metric("64-byte messages/s", lambda r: r["messages"] / r["seconds"]),)
+PING = (
+    Metric("round trip p50, us", lambda r: r["p50"] * MEGA, more_is_better=False),
+    Metric("round trip p99, us", lambda r: r["p99"] * MEGA, more_is_better=False),
+)
+SET_UP = (Metric("set-up, ms", lambda r: r["median"] * 1e3, 1, more_is_better=False),)
+VOLUME = (
+    Metric("MB/s, the whole volume", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),
+    Metric("seconds a GB", lambda r: r["seconds"] / r["bytes"] * GIGA, 1, more_is_better=False),
+    Metric("CPU s/GB, send", lambda r: r["send_cpu"] / r["bytes"] * GIGA, 1, more_is_better=False),
+    Metric("CPU s/GB, receive", lambda r: r["receive_cpu"] / r["bytes"] * GIGA, 1, more_is_better=False),
+)
+
+
+def memory_metrics(moved: int) -> tuple[Metric, ...]:
+    """Name the columns of memory after the volume that was moved through a pair."""
+    return (
+        Metric("KiB RSS a pair, idle", lambda r: r["idle"] / 1024, more_is_better=False),
+        Metric(f"after {moved / MEGA:.0f} MB", lambda r: r["after"] / 1024, more_is_better=False),
+    )
+
+
+@dataclass(slots=True, frozen=True)
+class Variant:
+    """A row: a stack on an event loop, with its largest UDP payload (None: what the path carries)."""
+
+    stack: str
+    backend: str
+    packet_size: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Name the row."""
+        if self.stack != "peerix":
+            return f"{self.stack}, {self.backend}"
+        return f"{self.stack}, {self.backend}, {self.packet_size or 'found'}"
+
+    def rival(self) -> Variant:
+        """Name the row it is compared with: aiortc on the same loop; it does not run on trio."""
+        return Variant("aiortc", "asyncio" if self.backend == "trio" else self.backend)
+
+
+class Report:
+    """Collects results and puts them into words."""
+
+    def __init__(self, machine: dict[str, str]) -> None:
+        self.machine = machine
+        self.runs: list[dict[str, object]] = []
+        self.failures: list[str] = []
+        self.buffers: dict[str, tuple[int, int]] = {}
+        self._samples: dict[Variant, Samples] = defaultdict(lambda: defaultdict(list))
+        self._metrics: dict[str, Metric] = {}
+
+    def add(self, variant: Variant, job: Job, metrics: tuple[Metric, ...], result: Result) -> None:
+        """Take the result of one run."""
+        self.runs.append({"variant": variant.label, "scenario": job.scenario, "processes": job.processes, **result})
+        if "receive_buffer" in result:
+            self.buffers[variant.label] = int(result["receive_buffer"]), int(result["send_buffer"])
+        for metric in metrics:
+            self._metrics[metric.name] = metric
+            self._samples[variant][metric.name].append(metric.compute(result))
+
+    def fail(self, variant: Variant, job: Job, reason: str) -> None:
+        """Take note of a run without a result."""
+        self.failures.append(f"{variant.label}, {job.scenario}, processes {job.processes}: {reason}")
+
+    def median(self, variant: Variant, metric: str) -> float | None:
+        """The median of all repetitions."""
+        samples = self._samples[variant][metric] if variant in self._samples else []
+        return statistics.median(samples) if samples else None
+
+    def ratio(self, variant: Variant, metric: str) -> float | None:
+        """How many times better than its rival in the same run."""
+        own, other = self.median(variant, metric), self.median(variant.rival(), metric)
+        if not own or not other or variant == variant.rival():
+            return None
+        return own / other if self._metrics[metric].more_is_better else other / own
+
+    def to_json(self) -> dict[str, object]:
+        """Everything, for programs."""
+        summary = [
+            {
+                "variant": variant.label,
+                "metric": name,
+                "median": self.median(variant, name),
+                "samples": samples,
+                "times_better_than_aiortc": self.ratio(variant, name),
+            }
+            for variant, metrics in self._samples.items()
+            for name, samples in metrics.items()
+        ]
+        return {
+            "machine": self.machine,
+            "granted_socket_buffers": self.buffers,
+            "summary": summary,
+            "runs": self.runs,
+            "failures": self.failures,
+        }
+
+    def to_markdown(self) -> str:
+        """Tables for people."""
+        lines = [f"* {name}: {value}" for name, value in self.machine.items()]
+        lines += [
+            f"* socket buffers granted to {label}: receive {receive:,}, send {send:,} bytes"
+            for label, (receive, send) in sorted(self.buffers.items())
+        ]
+        lines += ["", "Medians", "", *self._table(self._cell)]
+        lines += [
+            "",
+            "Times better than aiortc on the same loop (trio: than on asyncio)",
+            "",
+            *self._table(self._ratio_cell),
+        ]
+        lines += ["", *(f"FAILED: {failure}" for failure in self.failures)] if self.failures else []
+        return "\n".join(lines) + "\n"
+
+    def _table(self, cell: Callable[[Variant, str], str]) -> list[str]:
+        names = list(self._metrics)
+        head = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+        rows = [f"| {v.label} | " + " | ".join(cell(v, name) for name in names) + " |" for v in self._samples]
+        return head + rows
+
+    def _cell(self, variant: Variant, name: str) -> str:
+        samples = self._samples[variant][name]
+        if not samples:
+            return "-"
+        digits = self._metrics[name].digits
+        middle = f"{statistics.median(samples):,.{digits}f}"
+        if len(samples) == 1:
+            return middle
+        return f"{middle} ({min(samples):,.{digits}f}-{max(samples):,.{digits}f})"
+
+    def _ratio_cell(self, variant: Variant, name: str) -> str:
+        ratio = self.ratio(variant, name)
+        return "-" if ratio is None else f"{ratio:.1f}"

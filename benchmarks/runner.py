@@ -1,0 +1,66 @@
+"""Runs jobs in processes of their own, so that none sees the memory or the warm caches of another."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.scenarios import Job, Result
+
+GRACE = 120.0  # seconds on top of what the job itself takes
+
+
+class RunFailedError(Exception):
+    """A process of the benchmark ended badly; its last words are the message."""
+
+
+def run(job: Job) -> Result:
+    """Run a job in one process or two and join what they report.
+
+    :raises RunFailedError: a process failed or hung.
+    """
+    if job.processes == 1:
+        return finish(start(job, "both"), job)
+    first, second = socket.socketpair()
+    with first, second:
+        processes = [start(job, "offer", first), start(job, "answer", second)]
+    try:
+        results = [finish(process, job) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    # The receiver knows what arrived, and comes last; only the sender knows how long a whole volume took.
+    return results[1] | results[0] if job.scenario == "volume" else results[0] | results[1]
+
+
+def start(job: Job, role: str, sock: socket.socket | None = None) -> subprocess.Popen[str]:
+    """Start one process."""
+    command = [sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(job)), role]
+    descriptors = [] if sock is None else [sock.fileno()]
+    return subprocess.Popen(
+        [*command, *map(str, descriptors)],
+        pass_fds=descriptors,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], job: Job) -> Result:
+    """Wait for a process and read its result."""
+    try:
+        output, errors = process.communicate(timeout=job.seconds + GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise RunFailedError("no result in time") from None
+    if process.returncode != 0:
+        raise RunFailedError(errors.strip().rpartition("\n")[2])
+    result: Result = json.loads(output.splitlines()[-1])
+    return result

@@ -1,0 +1,44 @@
+"""A process of a benchmark: ``python -m benchmarks.worker JOB ROLE [DESCRIPTOR]``, its result on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from benchmarks.scenarios import Job, Result, answerer, both, connect_often, connected_pairs, offerer
+from benchmarks.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+ALONE: dict[str, Callable[[Job], Awaitable[Result]]] = {
+    "connect": connect_often,
+    "memory": connected_pairs,
+}
+
+
+async def play(job: Job, role: str, descriptor: int | None) -> Result:
+    """Play one end or both."""
+    if descriptor is None:
+        return await ALONE.get(job.scenario, both)(job)
+    wire = Wire.from_descriptor(descriptor)
+    try:
+        return await (offerer if role == "offer" else answerer)(job, wire)
+    finally:
+        wire.close()
+
+
+def main() -> None:
+    """Run the job of the command line."""
+    job = Job(**json.loads(sys.argv[1]))
+    descriptor = int(sys.argv[3]) if len(sys.argv) > 3 else None
+    backend = "trio" if job.backend == "trio" else "asyncio"
+    options = {"use_uvloop": job.backend == "uvloop"} if backend == "asyncio" else {}
+    print(json.dumps(anyio.run(play, job, sys.argv[2], descriptor, backend=backend, backend_options=options)))
+
+
+if __name__ == "__main__":
+    main()
