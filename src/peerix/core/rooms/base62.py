@@ -30,11 +30,13 @@ def encode_base62(data: bytes) -> str:
 def decode_base62(text: str, length: int | None = None) -> bytes:
     """Give the bytes of `text`, padded with zeros on the left up to `length` bytes.
 
-    Without `length` the result is as short as possible. A number too large for `length` keeps its low-order
-    bytes only: browsers do the same, and a wrong id must mean the same to all.
+    Empty text is no bytes. Without `length` the result is as short as possible. A number too large for
+    `length` keeps its low-order bytes only: browsers do the same, and a wrong id must mean the same to all.
 
     :raises Base62Error: a character is no base62 digit.
     """
+    if not text:
+        return b""
     number = 0
     for character in text:
         value = _VALUES.get(character)
@@ -42,5 +44,5 @@ def decode_base62(text: str, length: int | None = None) -> bytes:
             raise Base62Error(f"not a base62 digit: {character!r}")
         number = number * 62 + value
     if length is None:
-        length = max((number.bit_length() + 7) // 8, 1 if text else 0)
+        length = max((number.bit_length() + 7) // 8, 1)
     return (number & ((1 << (8 * length)) - 1)).to_bytes(length, "big")

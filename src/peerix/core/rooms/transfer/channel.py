@@ -39,12 +39,15 @@ class ChannelTransfers:
 
     :param polite: whether this side is the polite one of the connection.
     :param read_timeout: seconds that a reader may take nothing while the window is closed.
+    :param first_id: the id of the first transfer, for tests; otherwise it follows from `polite`.
     """
 
-    def __init__(self, *, polite: bool, read_timeout: float = READ_TIMEOUT) -> None:
-        self.sender = TransferSender(
-            first_id=FIRST_ID_POLITE if polite else FIRST_ID_IMPOLITE, is_incoming=self._is_incoming
-        )
+    def __init__(
+        self, *, polite: bool, read_timeout: float = READ_TIMEOUT, first_id: int | None = None
+    ) -> None:
+        if first_id is None:
+            first_id = FIRST_ID_POLITE if polite else FIRST_ID_IMPOLITE
+        self.sender = TransferSender(first_id=first_id, is_incoming=self._is_incoming)
         self.receiver = TransferReceiver(is_outgoing=self.sender.is_outgoing, read_timeout=read_timeout)
         self._credit = 0
         self._rejected = 0
