@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import NegotiationError
@@ -10,22 +11,53 @@ from peerix.core.jsep.sections import compose, data_answer, rejected_section
 from peerix.core.sdp import Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerix.core.jsep.parameters import DtlsRole, LocalTransport
-    from peerix.core.sdp import Description
+    from peerix.core.jsep.remote import RemoteTransport
+    from peerix.core.sdp import Description, MediaSection
 
 
-def create_answer(offer: Description, transport: LocalTransport, *, role: DtlsRole | None) -> Description:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What we accept of an offer: the indexes of its sections, and the transport that they share."""
+
+    transport: RemoteTransport | None
+    indexes: tuple[int, ...]
+
+
+def served(offer: Description, serves: Callable[[MediaSection], bool]) -> Served:
+    """Choose the sections of an offer that we accept.
+
+    Those that `serves` takes, as far as they are on one transport, and of several data sections the first.
+    """
+    wanted = [i for i, section in enumerate(offer.media) if not section.rejected and serves(section)]
+    data = [index for index in wanted if offer.media[index].is_data]
+    wanted = [index for index in wanted if index not in data[1:]]
+    transport = read_transport(offer, wanted)
+    if transport is None:
+        return Served(None, ())
+    return Served(transport, tuple(i for i in wanted if transport.carries(i, offer.media[i])))
+
+
+def create_answer(
+    offer: Description,
+    transport: LocalTransport,
+    *,
+    role: DtlsRole | None,
+    serves: Callable[[MediaSection], bool],
+) -> Description:
     """Answer each section of an offer.
 
-    What we can serve on the one transport is accepted, every other section is turned off by itself. `role` is
-    ours in DTLS when earlier descriptions settled it.
+    What `serves` takes and is on the one transport is accepted, every other section is turned off by itself.
+    `role` is ours in DTLS when earlier descriptions settled it.
 
     :raises NegotiationError: if the offer wants the other role.
     """
-    setup = answer_setup(offer, role)
-    served = served_section(offer)
+    chosen = served(offer, serves)
+    setup = answer_setup(chosen.transport, role)
     sections = [
-        data_answer(section, transport, setup) if index == served else rejected_section(section)
+        data_answer(section, transport, setup) if index in chosen.indexes else rejected_section(section)
         for index, section in enumerate(offer.media)
     ]
     bundle = bundle_of(offer)
@@ -37,34 +69,18 @@ def create_answer(offer: Description, transport: LocalTransport, *, role: DtlsRo
     return compose(sections, bundled=bundled, transport=transport)
 
 
-def served_section(offer: Description) -> int | None:
-    """Give the index of the section that carries our data channels, None when there is none to serve."""
-    transport = read_transport(offer)
-    if transport is None:
-        return None
-    return next(
-        (
-            index
-            for index, section in enumerate(offer.media)
-            if section.is_data and not section.rejected and transport.carries(index, section)
-        ),
-        None,
-    )
-
-
-def answer_setup(offer: Description, role: DtlsRole | None) -> Setup:
+def answer_setup(offered: RemoteTransport | None, role: DtlsRole | None) -> Setup:
     """Choose our role: the one that is settled, else the active one, unless the offer takes that itself.
 
     :raises NegotiationError: if the offer wants another role than the settled one (RFC 8842 5.5: that needs
         another association).
     """
-    transport = read_transport(offer)
-    offered = None if transport is None else transport.setup
-    if offered in (None, Setup.ACTPASS):
+    setup = None if offered is None else offered.setup
+    if setup in (None, Setup.ACTPASS):
         return Setup.PASSIVE if role == "server" else Setup.ACTIVE
-    if offered is Setup.HOLDCONN:
+    if setup is Setup.HOLDCONN:
         raise NegotiationError("the offer puts DTLS on hold (a=setup:holdconn)")
-    ours = Setup.PASSIVE if offered is Setup.ACTIVE else Setup.ACTIVE
+    ours = Setup.PASSIVE if setup is Setup.ACTIVE else Setup.ACTIVE
     if role is not None and ours is not (Setup.ACTIVE if role == "client" else Setup.PASSIVE):
         raise NegotiationError(f"the offer changes the DTLS roles: we are the {role} already")
     return ours

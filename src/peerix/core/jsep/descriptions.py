@@ -7,9 +7,10 @@ from itertools import starmap
 from typing import TYPE_CHECKING
 
 from peerix.core.jsep.state import Side
+from peerix.core.sdp import SessionDescription, write
 
 if TYPE_CHECKING:
-    from peerix.core.sdp import Description, MediaSection, SdpType, SessionDescription
+    from peerix.core.sdp import Description, MediaSection, SdpType
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,11 @@ class Described:
     def type(self) -> SdpType:
         """What the description is for."""
         return self.session.type
+
+
+def describe(type_: SdpType, model: Description) -> Described:
+    """Write a description of ours, or one of theirs with more candidates."""
+    return Described(SessionDescription(type_, write(model)), model)
 
 
 @dataclass(frozen=True, slots=True)

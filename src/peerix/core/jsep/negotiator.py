@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 
 from peerix.core.errors import IceCandidateError, LocalProtocolError, NegotiationError
 from peerix.core.jsep.answer import create_answer
-from peerix.core.jsep.descriptions import Described, Descriptions
+from peerix.core.jsep.candidates import find_section, gathered, noted
+from peerix.core.jsep.descriptions import Described, Descriptions, describe
 from peerix.core.jsep.offer import create_offer
 from peerix.core.jsep.origin import SessionOrigin
-from peerix.core.jsep.outcome import Settled, local_ufrag, outcome, settle
-from peerix.core.jsep.remote import MAX_REMOTE_CANDIDATES, check_answer, check_offer, read_transport
+from peerix.core.jsep.outcome import Settled, in_force, local_ufrag, outcome, settle
+from peerix.core.jsep.remote import check_answer, check_offer
 from peerix.core.jsep.sections import with_candidates
 from peerix.core.jsep.state import Side, SignalingState, next_state
-from peerix.core.sdp import Attribute, SessionDescription, parse, write
+from peerix.core.sdp import SessionDescription, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerix.core.jsep.parameters import Applied, LocalTransport
-    from peerix.core.sdp import Description, IceCandidate, SdpType
+    from peerix.core.sdp import Description, IceCandidate, MediaSection, SdpType
 
 _MAX_MID_DIGITS = 9
 
@@ -169,7 +170,9 @@ class Negotiator:
         self._require(Side.LOCAL, "answer")
         offer = self._descriptions.pending_remote
         assert offer is not None  # the state says so
-        return self._remember("answer", create_answer(offer.model, transport, role=self._settled.dtls_role))
+        return self._remember(
+            "answer", create_answer(offer.model, transport, role=self._settled.dtls_role, serves=serves)
+        )
 
     def set_local(self, description: SessionDescription | None, transport: LocalTransport) -> Applied:
         """Set our description: the one that was created last, or a rollback.
@@ -188,7 +191,7 @@ class Negotiator:
         created = self._created
         if created is None or created.session.sdp != description.sdp or not _fits(created, description.type):
             raise LocalProtocolError("set what create_offer or create_answer gave last, unchanged")
-        described = _describe(description.type, with_candidates(created.model, transport))
+        described = describe(description.type, with_candidates(created.model, transport))
         return self._apply(state, Side.LOCAL, described)
 
     def set_remote(self, description: SessionDescription) -> Applied:
@@ -213,12 +216,7 @@ class Negotiator:
 
     def update_candidates(self, transport: LocalTransport) -> None:
         """Put the candidates gathered so far into our descriptions of the same credentials."""
-        both = self._descriptions
-        self._descriptions = replace(
-            both,
-            current_local=_gathered(both.current_local, transport),
-            pending_local=_gathered(both.pending_local, transport),
-        )
+        self._descriptions = gathered(self._descriptions, transport)
 
     def add_remote_candidate(self, candidate: IceCandidate) -> bool:
         """Note a candidate in their description, and tell whether it is for the transport that we use.
@@ -226,21 +224,17 @@ class Negotiator:
         One whose ufrag is not in the description is not noted, but is for our transport: it belongs to a
         description that is to come, or was replaced. The empty candidate notes the end of candidates.
 
-        :raises IceCandidateError: if there is no remote description, or it has no section of that mid or
-            index.
+        :raises IceCandidateError: if there is no remote description, it has no section of that mid or index,
+            or the text is not a line.
         """
-        both = self._descriptions
-        if both.remote is None:
+        remote = self._descriptions.remote
+        if remote is None:
             raise IceCandidateError("a candidate before any remote description")
-        index = _find_section(both.remote.model, candidate)
-        remote = read_transport(both.remote.model)
-        if remote is None or not remote.carries(index, both.remote.model.media[index]):
+        index = find_section(remote.model, candidate)
+        transport = in_force(self._descriptions, serves).transport
+        if transport is None or not transport.carries(index, remote.model.media[index]):
             return False
-        self._descriptions = replace(
-            both,
-            current_remote=_noted(both.current_remote, candidate),
-            pending_remote=_noted(both.pending_remote, candidate),
-        )
+        self._descriptions = noted(self._descriptions, transport.index, candidate)
         return True
 
     def close(self) -> None:
@@ -265,18 +259,18 @@ class Negotiator:
         return replace(self.create_answer(transport), type=type_)
 
     def _remember(self, type_: SdpType, description: Description) -> SessionDescription:
-        self._created = _describe(type_, self._origin.stamp(description))
+        self._created = describe(type_, self._origin.stamp(description))
         return self._created.session
 
     def _apply(self, state: SignalingState, side: Side, described: Described) -> Applied:
         before = self._descriptions
-        implicit_rollback = (
-            side is Side.REMOTE and described.type == "offer" and before.pending_local is not None
-        )
+        implicit_rollback = side is Side.REMOTE and described.type == "offer" and before.pending_local is not None
         after = (before.rolled_back() if implicit_rollback else before).applied(side, described)
         # Everything that may raise comes before the first change.
         settled = settle(self._settled, after, side, described)
-        applied = outcome(state, before, after, settled, rolled_back=implicit_rollback)
+        applied = outcome(
+            state, in_force(before, serves), in_force(after, serves), after, settled, rolled_back=implicit_rollback
+        )
         self._settled, self._descriptions, self._state, self._created = settled, after, state, None
         if state is SignalingState.STABLE:
             self._become_stable(after)
@@ -297,51 +291,21 @@ class Negotiator:
 
     def _rollback(self) -> Applied:
         before = self._descriptions
-        self._descriptions, self._state, self._created = before.rolled_back(), SignalingState.STABLE, None
-        return outcome(self._state, before, self._descriptions, self._settled, rolled_back=True)
+        after = before.rolled_back()
+        self._descriptions, self._state, self._created = after, SignalingState.STABLE, None
+        return outcome(
+            self._state, in_force(before, serves), in_force(after, serves), after, self._settled, rolled_back=True
+        )
 
 
 def _session(described: Described | None) -> SessionDescription | None:
     return None if described is None else described.session
 
 
-def _describe(type_: SdpType, model: Description) -> Described:
-    return Described(SessionDescription(type_, write(model)), model)
-
-
 def _fits(created: Described, type_: SdpType) -> bool:
     return type_ == created.type or (created.type == "answer" and type_ == "pranswer")
 
 
-def _gathered(described: Described | None, transport: LocalTransport) -> Described | None:
-    if described is None:
-        return None
-    model = with_candidates(described.model, transport)
-    return described if model is described.model else _describe(described.type, model)
-
-
-def _find_section(description: Description, candidate: IceCandidate) -> int:
-    named = candidate.sdp_mid is not None
-    for index, section in enumerate(description.media):
-        if (section.mid if named else index) == (candidate.sdp_mid if named else candidate.sdp_m_line_index):
-            return index
-    raise IceCandidateError(f"no section has mid {candidate.sdp_mid!r} or index {candidate.sdp_m_line_index}")
-
-
-def _noted(described: Described | None, candidate: IceCandidate) -> Described | None:
-    """Add the candidate to the section that speaks for the transport (RFC 9429 4.1.19)."""
-    transport = None if described is None else read_transport(described.model)
-    if described is None or transport is None:
-        return described
-    if candidate.username_fragment not in (None, transport.parameters.ufrag):
-        return described
-    section = described.model.media[transport.index]
-    text = candidate.candidate.removeprefix("candidate:")
-    attribute = Attribute("candidate", text) if text else Attribute("end-of-candidates")
-    if attribute in section.attributes or len(section.candidates) >= MAX_REMOTE_CANDIDATES:
-        return described
-    if "\r" in text or "\n" in text or "\x00" in text:
-        raise IceCandidateError("a line break or NUL in a candidate")
-    media = list(described.model.media)
-    media[transport.index] = replace(section, attributes=section.attributes.plus(attribute))
-    return _describe(described.type, replace(described.model, media=tuple(media)))
+def serves(section: MediaSection) -> bool:
+    """Tell whether we can serve a section at all."""
+    return section.is_data

@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import NegotiationError
-from peerix.core.jsep.answer import served_section
+from peerix.core.jsep.answer import served
 from peerix.core.jsep.parameters import Applied, SctpParameters
-from peerix.core.jsep.remote import read_transport
+from peerix.core.jsep.remote import on_sections, read_transport
 from peerix.core.jsep.state import Side
 from peerix.core.sdp import Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerix.core.jsep.descriptions import Described, Descriptions
     from peerix.core.jsep.parameters import DtlsRole
+    from peerix.core.jsep.remote import RemoteTransport
     from peerix.core.jsep.state import SignalingState
     from peerix.core.sdp import Description, MediaSection
 
@@ -43,25 +46,52 @@ def settle(settled: Settled, descriptions: Descriptions, side: Side, described: 
     return settled
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Of the other side's latest description: the transport and the data section that we use, or would."""
+
+    transport: RemoteTransport | None = None
+    data: MediaSection | None = None
+
+
+def in_force(descriptions: Descriptions, serves: Callable[[MediaSection], bool]) -> InForce:
+    """Look for what is in force: in the sections that both sides have on, or in an offer of theirs, those we serve."""
+    remote = descriptions.remote
+    if remote is None:
+        return InForce()
+    if descriptions.pending_local is None and descriptions.pending_remote is not None:
+        chosen = served(remote.model, serves)
+        transport, on = chosen.transport, chosen.indexes
+    else:
+        on = tuple(index for index, each in enumerate(descriptions.answered) if each.active)
+        transport = read_transport(remote.model, on)
+    return InForce(transport, next((remote.model.media[i] for i in on if remote.model.media[i].is_data), None))
+
+
 def outcome(
-    state: SignalingState, before: Descriptions, after: Descriptions, settled: Settled, *, rolled_back: bool
+    state: SignalingState,
+    before: InForce,
+    after: InForce,
+    descriptions: Descriptions,
+    settled: Settled,
+    *,
+    rolled_back: bool,
 ) -> Applied:
-    """Say what has changed between two states of the descriptions."""
+    """Say what has changed between two states; `descriptions` and `settled` are those of the later one."""
     applied = Applied(
         state,
         rolled_back=rolled_back,
         dtls_role=settled.dtls_role,
-        ice_controlling=_controlling(settled, after, offer_is_ours=after.pending_local is not None),
-        sctp=_sctp(after),
+        ice_controlling=_controlling(settled, descriptions, offer_is_ours=descriptions.pending_local is not None),
+        sctp=None if after.data is None else SctpParameters(after.data.sctp_port, after.data.max_message_size),
     )
-    transport = None if after.remote is None else read_transport(after.remote.model)
+    transport = after.transport
     if transport is None:
         return applied
-    old = None if before.remote is None else read_transport(before.remote.model)
-    new_description = after.remote is not before.remote and not (rolled_back and after.pending_remote is None)
+    old = None if before.transport is None else before.transport.parameters
     return replace(
         applied,
-        ice_restarted=new_description and old is not None and old.parameters != transport.parameters,
+        ice_restarted=old not in (None, transport.parameters),
         ice_parameters=transport.parameters,
         ice_lite=transport.lite,
         remote_candidates=transport.candidates,
@@ -91,19 +121,6 @@ def _controlling(settled: Settled, descriptions: Descriptions, *, offer_is_ours:
 
 def _answered_role(side: Side, answer: Description) -> DtlsRole:
     """Read our role from an answer; one that says none takes the active part (RFC 4145 4.1)."""
-    transport = read_transport(answer)
+    transport = read_transport(answer, on_sections(answer))
     passive = transport is not None and transport.setup is Setup.PASSIVE
     return "server" if passive is (side is Side.LOCAL) else "client"
-
-
-def _sctp(descriptions: Descriptions) -> SctpParameters | None:
-    section = _data_section(descriptions)
-    return None if section is None else SctpParameters(section.sctp_port, section.max_message_size)
-
-
-def _data_section(descriptions: Descriptions) -> MediaSection | None:
-    offer = descriptions.pending_remote
-    if offer is not None and descriptions.pending_local is None:
-        index = served_section(offer.model)
-        return None if index is None else offer.model.media[index]
-    return next((each.remote for each in descriptions.answered if each.active and each.local.is_data), None)

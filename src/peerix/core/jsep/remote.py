@@ -10,7 +10,7 @@ from peerix.core.jsep.parameters import IceParameters
 from peerix.core.sdp import Fingerprint, Setup, read_setup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from peerix.core.jsep.descriptions import AgreedSection
     from peerix.core.sdp import Description, MediaSection
@@ -42,26 +42,35 @@ class RemoteTransport:
         return index == self.index or (section.mid is not None and section.mid in self.mids)
 
 
+def on_sections(description: Description) -> tuple[int, ...]:
+    """Give the indexes of the sections that are on."""
+    return tuple(index for index, section in enumerate(description.media) if not section.rejected)
+
+
 def bundle_of(description: Description) -> tuple[str, ...]:
     """Give the mids of the first BUNDLE group, empty when there is none."""
     groups = description.bundles
     return groups[0].mids if groups else ()
 
 
-def read_transport(description: Description) -> RemoteTransport | None:
-    """Find the transport: that of the BUNDLE, else of the data section, else of the first complete one.
+def read_transport(description: Description, on: Collection[int]) -> RemoteTransport | None:
+    """Find the transport of the sections at the indexes `on`: those that both sides use, or that we could.
 
-    Within a BUNDLE the first section that is on and has all attributes stands for all (RFC 9143 7.2.1 and
-    7.3.1); later descriptions leave the attributes of the others out. None when no section can be used.
+    It is that of the BUNDLE, else of the data section, else of the first that is complete. Within a BUNDLE
+    the first of `on` that has all attributes stands for the others (RFC 9143 7.2.1 and 7.3.1), which may
+    leave them out; one that is not of `on` only does when it is alone in having them. None when nothing can
+    be used.
     """
     bundle = bundle_of(description)
     indexed = [(i, section) for i, section in enumerate(description.media) if not section.rejected]
-    if bundle:
-        order = {mid: position for position, mid in enumerate(bundle)}
+    order = {mid: position for position, mid in enumerate(bundle)}
+    # A BUNDLE of nothing but sections that we cannot use says nothing about the one beside it.
+    if any(index in on and section.mid in order for index, section in indexed):
         members = [pair for pair in indexed if pair[1].mid in order]
-        members.sort(key=lambda pair: order[pair[1].mid or ""])
+        members.sort(key=lambda pair: (pair[0] not in on, order[pair[1].mid or ""]))
     else:
-        members = sorted(indexed, key=lambda pair: not pair[1].is_data)
+        members = sorted((pair for pair in indexed if pair[0] in on), key=lambda pair: not pair[1].is_data)
+        bundle = ()
     for index, section in members:
         transport = _read_section(description, index, section, frozenset(bundle))
         if transport is not None:
@@ -76,9 +85,7 @@ def _read_section(
     session = description.attributes
     ufrag = section.ice_ufrag or session.value("ice-ufrag")
     pwd = section.ice_pwd or session.value("ice-pwd")
-    fingerprints = section.fingerprints or tuple(
-        Fingerprint.parse(value) for value in session.values("fingerprint")
-    )
+    fingerprints = section.fingerprints or tuple(Fingerprint.parse(value) for value in session.values("fingerprint"))
     if ufrag is None or pwd is None or not fingerprints:
         return None
     return RemoteTransport(
@@ -118,9 +125,7 @@ def check_answer(answer: Description, offer: Description) -> None:
         raise NegotiationError(f"the answer has {len(answer.media)} sections, the offer {len(offer.media)}")
     for index, (ours, theirs) in enumerate(zip(offer.media, answer.media, strict=True)):
         if ours.kind != theirs.kind:
-            raise NegotiationError(
-                f"section {index} is {ours.kind} in the offer, {theirs.kind} in the answer"
-            )
+            raise NegotiationError(f"section {index} is {ours.kind} in the offer, {theirs.kind} in the answer")
         if theirs.mid is not None and theirs.mid != ours.mid:
             raise NegotiationError(f"section {index} has another mid in the answer than in the offer")
         if ours.rejected and not theirs.rejected:
@@ -130,7 +135,7 @@ def check_answer(answer: Description, offer: Description) -> None:
 
 
 def _check_answered_transport(answer: Description) -> None:
-    transport = read_transport(answer)
+    transport = read_transport(answer, on_sections(answer))
     if transport is None:
         raise NegotiationError("the answer has no section with ICE credentials and a fingerprint")
     if transport.setup in (Setup.HOLDCONN, Setup.ACTPASS):

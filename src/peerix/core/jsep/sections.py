@@ -51,9 +51,7 @@ def data_answer(offered: MediaSection, transport: LocalTransport, setup: Setup) 
 
     That of RFC 8841, or of its drafts.
     """
-    section = replace(
-        data_section(offered.mid, transport, setup), protocol=offered.protocol, formats=offered.formats
-    )
+    section = replace(data_section(offered.mid, transport, setup), protocol=offered.protocol, formats=offered.formats)
     if offered.sctpmap is None:
         return section
     sctpmap = SctpMap(DEFAULT_SCTP_PORT, "webrtc-datachannel", _SCTPMAP_STREAMS)
@@ -91,9 +89,7 @@ def transport_attributes(mid: str | None, transport: LocalTransport, setup: Setu
         yield Attribute("mid", mid)
 
 
-def compose(
-    sections: Sequence[MediaSection], *, bundled: Sequence[str], transport: LocalTransport
-) -> Description:
+def compose(sections: Sequence[MediaSection], *, bundled: Sequence[str], transport: LocalTransport) -> Description:
     """Make a description of sections, those of `bundled` sharing the transport."""
     groups = [("group", Group("BUNDLE", tuple(bundled)).to_sdp())] if bundled else []
     description = Description(UNSTAMPED, attributes=attributes_of(groups), media=tuple(sections))
