@@ -17,6 +17,7 @@ from peerix.core.datachannel import (
     ChannelOpened,
     ReadyState,
 )
+from peerix.core.session import ConnectionState
 from peerix.rtc.channel_scope import ChannelScope
 from peerix.rtc.data_channel import DataChannel, Message
 
@@ -175,7 +176,7 @@ class ChannelLink:
         """React to what happened to a channel."""
         kind = type(event)
         if kind is ChannelMessage:
-            self._shells[event.channel].deliver(event.data)
+            self._shells[event.channel].deliver(event.data, event.size)
         elif kind is ChannelOpened:
             self.shell(event.channel).notice_open()
         elif kind is ChannelClosing or kind is ChannelClosed:

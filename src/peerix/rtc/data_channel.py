@@ -11,7 +11,7 @@ from anyio.abc import ObjectStream
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from peerix.core.datachannel import Channel, ReadyState
-from peerix.core.errors import LocalProtocolError, MessageTooLarge
+from peerix.core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,8 +48,8 @@ class DataChannel(ObjectStream[Message]):
     def __init__(self, channel: Channel, link: ChannelLink) -> None:
         self._channel = channel
         self._link = link
-        self._inbox: deque[Message] = deque()
-        self._receiver: Callable[[Message], None] | None = None
+        self._inbox: deque[tuple[Message, int]] = deque()
+        self._receiver: Callable[[Message, int], None] | None = None
         self._opened = Event()
         self._readable: Event | None = None
         self._sendable: Event | None = None
@@ -70,27 +70,27 @@ class DataChannel(ObjectStream[Message]):
     @property
     def protocol(self) -> str:
         """The subprotocol that its opener named."""
-        return self._channel.protocol
+        return self._channel.options.protocol
 
     @property
     def ordered(self) -> bool:
         """Whether messages arrive in the order of sending."""
-        return self._channel.ordered
+        return self._channel.options.ordered
 
     @property
     def negotiated(self) -> bool:
         """Whether both sides created it with an agreed id, without DCEP."""
-        return self._channel.negotiated
+        return self._channel.options.negotiated
 
     @property
     def max_packet_life_time(self) -> int | None:
         """Milliseconds for which a message is sent again, None for ever."""
-        return self._channel.max_packet_life_time
+        return self._channel.options.max_packet_life_time
 
     @property
     def max_retransmits(self) -> int | None:
         """How often a message is sent again, None for ever."""
-        return self._channel.max_retransmits
+        return self._channel.options.max_retransmits
 
     @property
     def ready_state(self) -> ReadyState:
@@ -171,12 +171,6 @@ class DataChannel(ObjectStream[Message]):
                 message = f"a message is str or bytes, not {type(item).__name__}"
                 raise LocalProtocolError(message)
             item = bytes(item)
-        limit = self._link.max_message_size
-        if 0 < limit < len(item) * (3 if isinstance(item, str) else 1):
-            size = len(item.encode()) if isinstance(item, str) else len(item)
-            if size > limit:
-                message = f"a message of {size:,} bytes is larger than the {limit:,} that the other side takes"
-                raise MessageTooLarge(message)
         self._link.send(self._channel, item, time.monotonic())
 
     async def wait_sendable(self) -> None:
@@ -235,8 +229,8 @@ class DataChannel(ObjectStream[Message]):
         return self._take()
 
     def _take(self) -> Message:
-        message = self._inbox.popleft()
-        self._link.release(len(message) if isinstance(message, bytes) else len(message.encode()))
+        message, size = self._inbox.popleft()
+        self._link.release(size)
         return message
 
     def _check_readable(self) -> None:
@@ -245,15 +239,15 @@ class DataChannel(ObjectStream[Message]):
         error = self._link.end_of(self._channel)
         raise error
 
-    def set_receiver(self, receiver: Callable[[Message], None] | None) -> None:
-        """Give every message to a function, in the task of the connection, instead of to `receive`.
+    def set_receiver(self, receiver: Callable[[Message, int], None] | None) -> None:
+        """Give every message and its size in bytes to a function, in the connection's task, instead of to `receive`.
 
         The function must be quick and must not raise. The bytes of the messages stay on the receive window until
         `PeerConnection.release` is called with their number. Messages that wait are given to it at once.
         """
         self._receiver = receiver
         while receiver is not None and self._inbox:
-            receiver(self._inbox.popleft())
+            receiver(*self._inbox.popleft())
 
     # -- closing
 
@@ -264,12 +258,12 @@ class DataChannel(ObjectStream[Message]):
 
     # -- for the connection
 
-    def deliver(self, message: Message) -> None:
+    def deliver(self, message: Message, size: int) -> None:
         """Called by the connection with each message that arrives."""
         if self._receiver is not None:
-            self._receiver(message)
+            self._receiver(message, size)
             return
-        self._inbox.append(message)
+        self._inbox.append((message, size))
         if self._readable is not None:
             self._readable.set()
             self._readable = None

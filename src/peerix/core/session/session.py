@@ -17,7 +17,15 @@ from peerix.core.ice import (
     IceStateChanged,
     SendPathChanged,
 )
-from peerix.core.sctp import Association, SctpConfig
+from peerix.core.sctp import (
+    Association,
+    AssociationClosed,
+    AssociationEstablished,
+    MessageReceived,
+    SctpConfig,
+    StreamsReset,
+    StreamsResetDone,
+)
 from peerix.core.session.events import (
     ConnectionState,
     ConnectionStateChanged,
@@ -31,6 +39,7 @@ from peerix.core.session.transport import Outgoing, Received, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from peerix.core.datachannel import Channel, ChannelOptions
     from peerix.core.dtls import DtlsTransport
     from peerix.core.ice import IceEvent
     from peerix.core.jsep import Applied
@@ -233,10 +242,26 @@ class Session:
         if not self._association_started and self.transport.dtls.state is DtlsState.CONNECTED:
             self._association_started = True
             self.association.connect(now)
-        for association_event in self.association.poll_events():
-            self.channels.handle_event(association_event, now)
-        self._events += self.channels.poll_events()
+        self._pass_up(now)
         self._update_connection_state(now)
+
+    def _pass_up(self, now: float) -> None:
+        """Give what the association reports to the data channels, and take what they report."""
+        channels = self.channels
+        for event in self.association.poll_events():
+            kind = type(event)
+            if kind is MessageReceived:
+                channels.receive(event.stream_id, event.ppid, event.data, now)
+            elif kind is StreamsReset:
+                channels.streams_reset(event.stream_ids, now)
+            elif kind is StreamsResetDone:
+                channels.streams_reset_done(event.stream_ids)
+            elif kind is AssociationEstablished:
+                channels.established(now)
+            elif kind is AssociationClosed:
+                channels.close_all()
+        if events := channels.poll_events():
+            self._events += events
 
     def _handle_ice(self, event: IceEvent, now: float) -> None:
         if isinstance(event, IceStateChanged):
@@ -280,9 +305,8 @@ class Session:
         if transport.dtls.state is DtlsState.CONNECTED:
             self.association.abort("the connection was closed", now)
             self._goodbye = transport.seal(self.association.packets_to_send(now, MAX_PACKETS))
-        for event in self.association.poll_events():
-            self.channels.handle_event(event, now)
-        self.channels.close_all(now)
+        self._pass_up(now)
+        self.channels.close_all()
         self._events += self.channels.poll_events()
         self._goodbye += transport.close(now)
         self.negotiation.close()
