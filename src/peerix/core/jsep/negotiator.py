@@ -96,6 +96,17 @@ class Negotiator:
         return _session(self._descriptions.pending_remote)
 
     @property
+    def transport_section(self) -> tuple[str | None, int]:
+        """Mid and index of the section of ours that speaks for the transport: where our candidates belong.
+
+        ``("0", 0)`` as long as we have no description.
+        """
+        local = self._descriptions.local
+        sections = () if local is None else local.model.media
+        on = ((section.mid, index) for index, section in enumerate(sections) if not section.rejected)
+        return next(on, ("0", 0))
+
+    @property
     def can_trickle_ice_candidates(self) -> bool | None:
         """Whether the other side takes candidates after its description.
 
