@@ -34,7 +34,7 @@ def run(job: Job) -> Result:
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
     # The receiver knows what arrived, and comes last; only the sender knows how long a whole volume took.
     return results[1] | results[0] if job.scenario == "volume" else results[0] | results[1]
 
@@ -61,6 +61,12 @@ def finish(process: subprocess.Popen[str], job: Job) -> Result:
         process.communicate()
         raise RunFailedError("no result in time") from None
     if process.returncode != 0:
-        raise RunFailedError(errors.strip().rpartition("\n")[2])
+        raise RunFailedError(last_words(errors))
     result: Result = json.loads(output.splitlines()[-1])
     return result
+
+
+def last_words(errors: str) -> str:
+    """Find the exception at the end of a traceback, past the frame that is drawn around groups."""
+    lines = [line.strip(" |+-") for line in errors.splitlines()]
+    return next((line for line in reversed(lines) if line), "no word of why")

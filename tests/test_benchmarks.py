@@ -1,0 +1,116 @@
+"""The benchmark measures what it says, and says when a run failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from benchmarks import data_channel
+from benchmarks.report import FLOOD_ONE, SET_UP, Report, Variant
+from benchmarks.runner import RunFailedError, run
+from benchmarks.scenarios import Job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PEERIX = Variant("peerix", "uvloop", 1200)
+AIORTC = Variant("aiortc", "uvloop")
+
+
+def job(scenario: str, variant: Variant = PEERIX, processes: int = 1, **fields: int) -> Job:
+    return Job(
+        scenario=scenario,
+        stack=variant.stack,
+        backend=variant.backend,
+        packet_size=variant.packet_size,
+        processes=processes,
+        seconds=0.2,
+        **fields,
+    )
+
+
+def report_of(metrics: object, results: dict[Variant, list[dict[str, float]]]) -> Report:
+    report = Report({"cpu": "one"})
+    for variant, found in results.items():
+        for result in found:
+            report.add(variant, job("flood", variant), metrics, result)  # type: ignore[arg-type]
+    return report
+
+
+def test_the_median_of_repetitions_is_shown_with_its_range() -> None:
+    report = report_of(FLOOD_ONE, {PEERIX: [{"bytes": n * 1e6, "seconds": 1} for n in (30, 10, 20)]})
+    assert "| peerix, uvloop, 1200 | 20.0 (10.0-30.0) |" in report.to_markdown()
+
+
+def test_more_bytes_than_aiortc_is_a_ratio_above_one() -> None:
+    rows = {PEERIX: [{"bytes": 20e6, "seconds": 1}], AIORTC: [{"bytes": 5e6, "seconds": 1}]}
+    assert report_of(FLOOD_ONE, rows).ratio(PEERIX, FLOOD_ONE[0].name) == 4
+
+
+def test_less_time_than_aiortc_is_a_ratio_above_one() -> None:
+    rows = {PEERIX: [{"median": 0.005}], AIORTC: [{"median": 0.02}]}
+    assert report_of(SET_UP, rows).ratio(PEERIX, SET_UP[0].name) == 4
+
+
+def test_on_trio_the_rival_is_aiortc_on_asyncio() -> None:
+    assert Variant("peerix", "trio").rival() == Variant("aiortc", "asyncio")
+
+
+def test_a_row_that_is_not_measured_has_no_ratio() -> None:
+    report = report_of(SET_UP, {PEERIX: [{"median": 0.005}]})
+    assert report.ratio(PEERIX, SET_UP[0].name) is None
+
+
+def test_a_worker_that_fails_says_why() -> None:
+    with pytest.raises(RunFailedError, match="KeyError: 'juggle'"):
+        run(job("juggle", AIORTC, processes=2))
+
+
+def test_a_failed_run_makes_the_command_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(planned: Job) -> dict[str, float]:
+        raise RunFailedError("out of luck")
+
+    monkeypatch.setattr(data_channel, "run", fail)
+    assert data_channel.main(["--stack", "aiortc", "--backend", "uvloop", "--scenario", "one"]) == 1
+    assert "FAILED: aiortc, uvloop, flood, processes 1: out of luck" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+def test_peerix_is_measured_on_every_loop(backend: str) -> None:
+    result = run(job("flood", Variant("peerix", backend, 1200), processes=2))
+    assert result["bytes"] > 0
+    assert result["messages"] == result["bytes"] / 65536
+    assert result["receive_cpu"] > 0
+    assert result["send_cpu"] > 0
+    if sys.platform == "linux":
+        assert result["receive_buffer"] > 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_volume_arrives_whole(processes: int) -> None:
+    result = run(job("volume", processes=processes, count=30))
+    assert result["bytes"] == 30 * 65536
+
+
+def test_round_trips_are_measured() -> None:
+    result = run(job("ping", processes=2, message_size=64, count=100))
+    assert 0 < result["p50"] <= result["p99"] < 1
+
+
+def test_memory_of_a_pair_is_measured() -> None:
+    result = run(job("memory", count=10))
+    assert 0 < result["idle"] < 4_000_000
+
+
+def test_aiortc_is_measured_beside_peerix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--quick", "--backend", "uvloop", "--packet", "1200", "--scenario", "setup"]
+    assert data_channel.main([*command, "--json", str(tmp_path / "result.json")]) == 0
+    assert "peerix, uvloop, 1200" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "result.json").read_text())["summary"]
+    assert {row["variant"] for row in summary} == {"aiortc, uvloop", "peerix, uvloop, 1200"}
+    assert next(row for row in summary if row["variant"] == PEERIX.label)["times_better_than_aiortc"] > 0
