@@ -1,1 +1,45 @@
-"""Interactive Connectivity Establishment (RFC 8445)."""
+"""ICE (RFC 8445): candidates, checks, nomination, consent and restart, without I/O."""
+
+from __future__ import annotations
+
+from peerix.core.ice.agent import IceAgent
+from peerix.core.ice.candidate import (
+    Candidate,
+    CandidateError,
+    host_candidate,
+    local_preferences,
+    relayed_candidate,
+    server_reflexive_candidate,
+)
+from peerix.core.ice.context import IceCounters
+from peerix.core.ice.events import (
+    CandidateNeedsResolution,
+    IceEvent,
+    IceState,
+    IceStateChanged,
+    RoleChanged,
+    SendPathChanged,
+)
+from peerix.core.ice.pair import CandidatePair, PairCounters, PairState
+from peerix.core.ice.parameters import IceParameters
+
+__all__ = [
+    "Candidate",
+    "CandidateError",
+    "CandidateNeedsResolution",
+    "CandidatePair",
+    "IceAgent",
+    "IceCounters",
+    "IceEvent",
+    "IceParameters",
+    "IceState",
+    "IceStateChanged",
+    "PairCounters",
+    "PairState",
+    "RoleChanged",
+    "SendPathChanged",
+    "host_candidate",
+    "local_preferences",
+    "relayed_candidate",
+    "server_reflexive_candidate",
+]

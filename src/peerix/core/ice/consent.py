@@ -1,0 +1,124 @@
+"""Consent to send, and whether the path is alive (RFC 7675).
+
+Time is measured from the last valid answer, never by counting requests: a process that gets little CPU
+sends few of them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.ice.pair import CandidatePair
+
+CONSENT_PERIOD = 5.0
+"""Seconds between checks, randomised between 0.8 and 1.2 times that (RFC 7675 5.1)."""
+
+DISCONNECTED_AFTER = 5.0
+"""Seconds without a valid answer after which people are told."""
+
+UNANSWERED_GRACE = 2.0
+"""Seconds that a check must have been unanswered before they are told: the period may be longer than
+`DISCONNECTED_AFTER`, and then the answer to the check that has just been sent is not overdue."""
+
+CONSENT_TIMEOUT = 30.0
+"""Seconds without a valid answer after which nothing may be sent any more (RFC 7675 5.1)."""
+
+
+class Liveness(Enum):
+    """What the answers say about the path."""
+
+    ALIVE = "alive"
+    SILENT = "silent"
+    EXPIRED = "expired"
+
+
+class Consent:
+    """The consent of the path in use."""
+
+    __slots__ = ("_next_check_at", "_random_bytes", "_unanswered_since", "answered_at", "liveness", "pair")
+
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+        self._random_bytes = random_bytes
+        self.pair: CandidatePair | None = None
+        self.liveness = Liveness.ALIVE
+        self.answered_at = 0.0
+        self._next_check_at: float | None = None
+        self._unanswered_since: float | None = None
+
+    def watch(self, pair: CandidatePair, now: float) -> None:
+        """Watch another pair from now on. Its last answer is where its time starts."""
+        answered_at = pair.counters.responded_at
+        self.pair = pair
+        self.answered_at = now if answered_at is None else answered_at
+        self.liveness = Liveness.ALIVE
+        self._unanswered_since = None
+        self._next_check_at = max(self.answered_at + self._interval(), now)
+
+    def stop(self, now: float) -> None:
+        """The path is gone: there is nothing to check, and the time without an answer goes on."""
+        self.pair = None
+        self._next_check_at = None
+        if self._unanswered_since is None:
+            self._unanswered_since = min(self.answered_at, now - UNANSWERED_GRACE)
+        self.answered_at = min(self.answered_at, now - DISCONNECTED_AFTER)
+
+    def answered(self, now: float) -> None:
+        """A valid answer came on the pair that is watched."""
+        if self.liveness is not Liveness.EXPIRED:
+            self.answered_at = now
+            self.liveness = Liveness.ALIVE
+            self._unanswered_since = None
+
+    def check_at_once(self, now: float) -> None:
+        """Make the next check due."""
+        if self._next_check_at is not None:
+            self._next_check_at = now
+
+    def take_check(self, now: float) -> bool:
+        """Tell whether a check is due, and if so note that it goes out now."""
+        if self._next_check_at is None or self._next_check_at > now or self.liveness is Liveness.EXPIRED:
+            return False
+        self._next_check_at = now + self._interval()
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        return True
+
+    def update(self, now: float) -> bool:
+        """Bring `liveness` up to date. True: the path fell silent just now."""
+        if self._unanswered_since is None:
+            return False
+        if now >= self.answered_at + CONSENT_TIMEOUT:
+            self.liveness = Liveness.EXPIRED
+        elif now >= self._silent_at(self._unanswered_since) and self.liveness is Liveness.ALIVE:
+            self.liveness = Liveness.SILENT
+            return True
+        return False
+
+    def next_timeout(self) -> float | None:
+        """Return when `take_check` or `update` has something to do."""
+        if self.liveness is Liveness.EXPIRED:
+            return None
+        deadlines = [] if self._next_check_at is None else [self._next_check_at]
+        if self._unanswered_since is not None:
+            deadlines.append(self.answered_at + CONSENT_TIMEOUT)
+            if self.liveness is Liveness.ALIVE:
+                deadlines.append(self._silent_at(self._unanswered_since))
+        return min(deadlines, default=None)
+
+    def delay(self, seconds: float) -> None:
+        """Do not count `seconds` in which this process did not run."""
+        self.answered_at += seconds
+        if self._next_check_at is not None:
+            self._next_check_at += seconds
+        if self._unanswered_since is not None:
+            self._unanswered_since += seconds
+
+    def _silent_at(self, unanswered_since: float) -> float:
+        return max(self.answered_at + DISCONNECTED_AFTER, unanswered_since + UNANSWERED_GRACE)
+
+    def _interval(self) -> float:
+        return CONSENT_PERIOD * (0.8 + 0.4 * int.from_bytes(self._random_bytes(2), "big") / 65535)

@@ -1,0 +1,80 @@
+"""What the sessions of one agent share: the role, our candidates, the requests in flight, and what leaves the agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peerix.core.ice.binding import Role
+from peerix.core.ice.candidates import LocalCandidates
+from peerix.core.ice.transactions import Transactions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.ice.events import IceEvent
+
+MAX_KNOWN_SOURCES = 256
+"""Sources that have shown that they know a password. The oldest is forgotten first."""
+
+Datagram = tuple[int, tuple[str, int], bytes]
+"""The UDP port to send from, the destination, the payload."""
+
+
+@dataclass(slots=True)
+class IceCounters:
+    """Plain numbers of an agent. What was dropped is counted by its reason."""
+
+    malformed: int = 0
+    """Datagrams that are not well-formed STUN."""
+    unauthenticated: int = 0
+    """Messages with an unknown user name, or a wrong or missing signature."""
+    unmatched: int = 0
+    """Responses to no request in flight, or from another address than the request went to."""
+    refused_requests: int = 0
+    """Requests answered by an error."""
+    role_conflicts: int = 0
+    ignored_candidates: int = 0
+    """Remote candidates of a kind that is not used, known already, or over a bound."""
+    starved_seconds: float = 0.0
+    """Time in which this process did not run when it should have, and which was not counted against the path."""
+
+
+class Context:
+    """Shared by the sessions of one agent; the agent owns it."""
+
+    __slots__ = ("_known", "counters", "events", "local", "outbox", "random_bytes", "role", "transactions")
+
+    def __init__(self, random_bytes: Callable[[int], bytes], *, controlling: bool) -> None:
+        self.random_bytes = random_bytes
+        self.role = Role(random_bytes, controlling=controlling)
+        self.local = LocalCandidates()
+        self.transactions = Transactions()
+        self.counters = IceCounters()
+        self.outbox: list[Datagram] = []
+        self.events: list[IceEvent] = []
+        self._known: dict[tuple[int, tuple[str, int]], None] = {}
+
+    def send(self, port: int, address: tuple[str, int], data: bytes) -> None:
+        """Queue a datagram."""
+        self.outbox.append((port, address, data))
+
+    def take_outbox(self) -> list[Datagram]:
+        """Return what is to be sent and forget it."""
+        outbox, self.outbox = self.outbox, []
+        return outbox
+
+    def take_events(self) -> list[IceEvent]:
+        """Return what happened and forget it."""
+        events, self.events = self.events, []
+        return events
+
+    def remember(self, port: int, source: tuple[str, int]) -> None:
+        """Note that `source` knows a password."""
+        self._known[port, source] = None
+        if len(self._known) > MAX_KNOWN_SOURCES:
+            del self._known[next(iter(self._known))]
+
+    def is_known(self, port: int, source: tuple[str, int]) -> bool:
+        """Tell whether `source` has shown that it knows a password."""
+        return (port, source) in self._known

@@ -1,0 +1,122 @@
+"""Binding requests in flight and their retransmission (RFC 8489 6.2.1, RFC 8445 14.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from peerix.core.ice.pair import CandidatePair
+
+INITIAL_RTO = 0.1
+"""Seconds before the first retransmission of a check. RFC 8445 14.3 asks for 0.5 to spare the network; a
+lost first check then costs every set-up half a second, and a handful of pairs with 100-byte packets is less
+than a DNS client sends."""
+
+MAX_RTO = 1.6
+"""Seconds at which the back-off ends."""
+
+CHECK_TRANSMISSIONS = 9
+"""A check goes out at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 4.7, 6.3 and 7.9 s, and has failed at 9.5 s."""
+
+CONSENT_RTO = 0.25
+CONSENT_TRANSMISSIONS = 6
+"""A consent check goes out at 0, 0.25, 0.75, 1.75, 3.35 and 4.95 s, and is given up at 6.55 s: a single
+lost packet must not be taken for a lost path."""
+
+MIN_RTO = 0.05
+"""Seconds. The least RTO for a pair whose round trip is known."""
+
+MAX_TRANSACTIONS = 512
+"""Requests in flight: two for each of 100 pairs of two sessions, and room for consent checks."""
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One Binding request in flight.
+
+    `key` checks the answer; `controlling` is the role that the request claims; `session` is the user name
+    fragment of the session that sent it.
+    """
+
+    id: bytes
+    pair: CandidatePair
+    session: str
+    key: bytes
+    data: bytes
+    controlling: bool
+    nominating: bool
+    started_at: float
+    next_at: float
+    rto: float
+    transmissions_left: int
+    retransmitted: bool = False
+
+
+class Transactions:
+    """The requests in flight, by transaction id."""
+
+    __slots__ = ("_by_id",)
+
+    def __init__(self) -> None:
+        self._by_id: dict[bytes, Transaction] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, transaction: Transaction) -> None:
+        """Keep a request that was just sent."""
+        while len(self._by_id) >= MAX_TRANSACTIONS:
+            del self._by_id[next(iter(self._by_id))]
+        self._by_id[transaction.id] = transaction
+
+    def get(self, transaction_id: bytes) -> Transaction | None:
+        """Return the request with that id."""
+        return self._by_id.get(transaction_id)
+
+    def remove(self, transaction: Transaction) -> None:
+        """Forget a request."""
+        self._by_id.pop(transaction.id, None)
+
+    def remove_pair(self, pair: CandidatePair) -> None:
+        """Forget the requests of a pair."""
+        for transaction in [item for item in self._by_id.values() if item.pair is pair]:
+            del self._by_id[transaction.id]
+
+    def remove_session(self, session: str) -> None:
+        """Forget the requests of a session."""
+        for transaction in [item for item in self._by_id.values() if item.session == session]:
+            del self._by_id[transaction.id]
+
+    def due(self, now: float) -> tuple[list[Transaction], list[Transaction]]:
+        """Return the requests to send again now, and those that ended without an answer (which are forgotten)."""
+        again: list[Transaction] = []
+        ended: list[Transaction] = []
+        for transaction in list(self._by_id.values()):
+            if transaction.next_at > now:
+                continue
+            if transaction.transmissions_left:
+                retransmit(transaction, now)
+                again.append(transaction)
+            else:
+                del self._by_id[transaction.id]
+                ended.append(transaction)
+        return again, ended
+
+    def next_timeout(self) -> float | None:
+        """Return when `due` has something to give."""
+        return min((transaction.next_at for transaction in self._by_id.values()), default=None)
+
+    def delay(self, seconds: float) -> None:
+        """Move every deadline: for so long this process did not run."""
+        for transaction in self._by_id.values():
+            transaction.next_at += seconds
+            transaction.started_at += seconds
+
+
+def retransmit(transaction: Transaction, now: float) -> None:
+    """Note that `transaction` goes out once more now."""
+    transaction.retransmitted = True
+    transaction.transmissions_left -= 1
+    transaction.rto = min(transaction.rto * 2, MAX_RTO)
+    transaction.next_at = now + transaction.rto
