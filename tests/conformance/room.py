@@ -214,8 +214,6 @@ class Room:
 def packets_of(scene: dict[str, Any]) -> list[SignalPacket]:
     """Give the recorded packets as a receiver sees them."""
     return [
-        SignalPacket(
-            SignalType[packet["kind"].upper()], scene["peers"][packet["from"]]["id"], packet["json"] or []
-        )
+        SignalPacket(SignalType[packet["kind"].upper()], scene["peers"][packet["from"]]["id"], packet["json"] or [])
         for packet in scene["packets"]
     ]

@@ -40,6 +40,8 @@ OPTION_NAMES = {
     "id": "id",
 }
 
+CREATED = whole("control", "created")
+
 EMITTED = entries(
     "control",
     "emitted",
@@ -70,9 +72,8 @@ def frames(negotiation: RemoteNegotiation) -> list[str]:
 
 
 def test_the_control_channel_is_negotiated_with_id_0_and_no_label() -> None:
-    created = whole("control", "created")
-    assert created["label"] == CONTROL_LABEL
-    assert created["init"] == {"id": CONTROL_STREAM_ID, "negotiated": True, "ordered": True}
+    assert CREATED["label"] == CONTROL_LABEL
+    assert CREATED["init"] == {"id": CONTROL_STREAM_ID, "negotiated": True, "ordered": True}
 
 
 def test_every_emitted_entry_is_run() -> None:
@@ -160,9 +161,7 @@ def test_the_impolite_side_creates_channels_itself() -> None:
     assert entry["messages"] == []
 
 
-INCOMING = entries(
-    "control", "incoming", "side note bytes text_frame sent calls events unhandled_rejections state"
-)
+INCOMING = entries("control", "incoming", "side note bytes text_frame sent calls events unhandled_rejections state")
 REACTIONS = [entry for entry in INCOMING if "bytes" in entry or "text_frame" in entry]
 
 
@@ -188,9 +187,7 @@ def reaction(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return negotiation_calls(entry, message)
 
 
-def negotiation_calls(
-    entry: dict[str, Any], message: ControlDescription | ControlCandidate
-) -> list[dict[str, Any]]:
+def negotiation_calls(entry: dict[str, Any], message: ControlDescription | ControlCandidate) -> list[dict[str, Any]]:
     negotiation = open_negotiation(polite=False)
     negotiation.task_done(remote_description_set=True)
     state = "stable"
@@ -220,8 +217,8 @@ def negotiation_calls(
 
 def expected_calls(entry: dict[str, Any]) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
-    for call in entry["calls"]:
-        call = dict(call)
+    for recorded in entry["calls"]:
+        call = dict(recorded)
         if "init" in call:
             call["options"] = options_of(call.pop("init"))
         calls.append(call)

@@ -9,6 +9,8 @@ from peerix.core.rooms.candidates import CandidateBatcher, CandidateQueue, fits
 from peerix.core.rooms.descriptions import read_candidate, ufrag_of
 from tests.conformance.vectors import entries, load, note, whole
 
+BATCHER = whole("ice", "batcher")
+
 
 def push(queue: CandidateQueue, step: dict[str, Any]) -> bool | None:
     """Give whether the candidate was queued, None when it is no candidate."""
@@ -49,8 +51,7 @@ def test_candidates_wait_for_the_description_they_fit(entry: dict[str, Any]) -> 
 
 
 def test_candidates_travel_when_no_further_one_came_for_the_delay() -> None:
-    vector = whole("ice", "batcher")
-    batcher = CandidateBatcher(vector["delay_ms"] / 1000)
+    batcher = CandidateBatcher(BATCHER["delay_ms"] / 1000)
     flushes: list[dict[str, int]] = []
     for at in range(1000):
         if at % 30 == 0 and at < 150:
@@ -61,7 +62,7 @@ def test_candidates_travel_when_no_further_one_came_for_the_delay() -> None:
         batch = batcher.take(at / 1000)
         if batch:
             flushes.append({"n": len(batch), "at": at})
-    assert flushes == vector["flushes"]
+    assert flushes == BATCHER["flushes"]
     assert batcher.next_timeout() is None
 
 

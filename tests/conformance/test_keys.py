@@ -24,13 +24,15 @@ KEYS = entries(
     "private_jwk private_scalar private_pkcs8 public_uncompressed public_compressed id id_namespace_hashed",
 )
 
+LENGTH = whole("keys", "public_key_length")
+
 
 def identity(index: int) -> Identity:
     return Identity.from_scalar(int(KEYS[index]["private_scalar"], 16))
 
 
 def test_a_public_key_has_33_bytes() -> None:
-    assert whole("keys", "public_key_length") == PUBLIC_KEY_LENGTH
+    assert LENGTH == PUBLIC_KEY_LENGTH
 
 
 @pytest.mark.parametrize("index", range(len(KEYS)))

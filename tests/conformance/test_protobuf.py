@@ -17,6 +17,8 @@ from tests.conformance.vectors import entries, note, unhex, whole
 
 SCHEMAS = {"signal": SIGNAL_SCHEMA, "control": CONTROL_SCHEMA, "transfer": TRANSFER_SCHEMA}
 
+RECORDED_SCHEMAS = whole("protobuf", "schemas")
+
 
 def fields_of(written: dict[str, Any]) -> dict[str, Any]:
     return {name: unhex(value) for name, value in written.items()}
@@ -49,12 +51,10 @@ def test_the_schemas_are_those_of_the_vectors() -> None:
         name: {field: {"id": number, "type": kind.value} for field, (number, kind) in schema.items()}
         for name, schema in SCHEMAS.items()
     }
-    assert ours == whole("protobuf", "schemas")
+    assert ours == RECORDED_SCHEMAS
 
 
-@pytest.mark.parametrize(
-    "entry", entries("protobuf", "encode", "schema note object bytes decoded"), ids=note
-)
+@pytest.mark.parametrize("entry", entries("protobuf", "encode", "schema note object bytes decoded"), ids=note)
 def test_fields_are_written_to_the_byte(entry: dict[str, Any]) -> None:
     schema = SCHEMAS[entry["schema"]]
     fields = fields_of(entry["object"])

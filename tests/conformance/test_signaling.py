@@ -26,6 +26,8 @@ SCENES = entries(
     "config room room_namespace subscriptions peers polite order packets metadata_seen verify_calls events pc_calls",
 )
 
+TIMEOUT_ZERO = whole("signaling", "timeout_zero")
+
 
 def scene_name(scene: Any) -> str:
     config = scene["config"]
@@ -244,7 +246,8 @@ def test_the_key_of_two_members_is_the_recorded_one(entry: dict[str, Any]) -> No
 )
 def test_a_failed_member_is_invited_again_with_encryption_too(entry: dict[str, Any]) -> None:
     encryption = entry["signalingEncryption"]
-    bob, alice = (Identity.generate(lambda n, seed=seed: seed * n, encryption=encryption) for seed in (b"b", b"a"))
+    bob = Identity.generate(lambda count: b"b" * count, encryption=encryption)
+    alice = Identity.generate(lambda count: b"a" * count, encryption=encryption)
     membership = Membership(own_id=bob.id, metadata=entry["metadata"], verify=False, random_bytes=lambda n: b"\x7f" * n)
     membership.receive_packet(SignalPacket(SignalType.INVOKE, alice.id, []), 0.0)
     assert isinstance(membership.poll_actions()[0], CreateConnection)
@@ -267,12 +270,11 @@ def test_a_failed_member_is_invited_again_with_encryption_too(entry: dict[str, A
 
 
 def test_a_connection_timeout_of_zero_is_none() -> None:
-    vector = whole("signaling", "timeout_zero")
-    lifecycle = ConnectionLifecycle(vector["connectionTimeout"], now=0.0)
+    lifecycle = ConnectionLifecycle(TIMEOUT_ZERO["connectionTimeout"], now=0.0)
     lifecycle.handle_timeout(1e9)
     assert lifecycle.next_timeout() is None
     # Browsers fail at once, against their documentation.
-    assert vector["events"][1] == "bob connection:failed"
+    assert TIMEOUT_ZERO["events"][1] == "bob connection:failed"
     assert lifecycle.state is RoomConnectionState.NEW
 
 
