@@ -31,12 +31,30 @@ test: setup system
 test-all: setup system
 	$(BIN)/python -m tools.test_all $(ARGS)
 
+# All checkers have their say, whatever the first one finds.
+CHECKERS := ruff mypy pyright imports spelling walls
+.PHONY: $(CHECKERS)
+
 lint: setup
+	@$(MAKE) --no-print-directory --keep-going $(CHECKERS)
+
+ruff:
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+mypy:
 	$(BIN)/mypy
+
+pyright:
 	$(BIN)/pyright
-	$(BIN)/lint-imports
+
+imports:
+	$(BIN)/lint-imports --no-logo
+
+spelling:
 	$(BIN)/codespell
+
+walls:
 	$(BIN)/python -m tools.walls
 
 format: setup
