@@ -16,8 +16,9 @@ group            details                                                        
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, dataclass_transform
+
+from peerix.rtc import ConnectionState
 
 if TYPE_CHECKING:
     from peerix.channels import RemoteChannel
@@ -33,17 +34,6 @@ if TYPE_CHECKING:
 else:
     # Frozen for the type checkers only: a really frozen one takes three times as long to make.
     _event = dataclass(slots=True, eq=False)
-
-
-class ConnectionState(StrEnum):
-    """How the connection to a remote peer stands; each state but the first comes with an event."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    DISCONNECTED = "disconnected"
-    FAILED = "failed"
-    CLOSED = "closed"
 
 
 ConnectionEventName: TypeAlias = Literal[
