@@ -56,9 +56,9 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A Binding request of the other side whose integrity was verified."""
+    """A Binding request of the other side whose signature was verified and which was answered."""
 
-    message: Message
+    transaction_id: bytes
     priority: int
     remote_ufrag: str
     use_candidate: bool
@@ -68,14 +68,6 @@ def split_username(message: Message) -> tuple[str, str] | None:
     """Return the receiver's and the sender's user name fragment of a request (RFC 8445 7.1.3)."""
     local, separator, remote = (message.get(USERNAME) or "").partition(":")
     return (local, remote) if separator else None
-
-
-def read_check(message: Message, remote_ufrag: str) -> Check | None:
-    """Return what a request says, None when it lacks what every check has."""
-    priority = message.get(PRIORITY)
-    if priority is None:
-        return None
-    return Check(message, priority, remote_ufrag, message.get(USE_CANDIDATE) is not None)
 
 
 def build_check(

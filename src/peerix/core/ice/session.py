@@ -71,9 +71,6 @@ class IceSession:
         self.consent = Consent(context.random_bytes)
         self.progress = Progress()
 
-    # --- What the sides have told
-    # -----------------------------------------------------------------------------------
-
     def set_remote_parameters(self, parameters: IceParameters) -> None:
         """Start the checks. Checks of the other side that came before are looked at now."""
         self.remote_parameters = parameters
@@ -128,9 +125,6 @@ class IceSession:
         in_use = (self.selection.pair, self.consent.pair, self._nominator.pending)
         return pair if self.check_list.add(pair, in_use) else None
 
-    # --- Checks of the other side
-    # -----------------------------------------------------------------------------------
-
     def handle_check(self, port: int, source: tuple[str, int], check: Check, now: float | None = None) -> None:
         """React to a verified check, which has been answered already (RFC 8445 7.3.1.3 to 7.3.1.5)."""
         if self.remote_parameters is None:
@@ -144,7 +138,7 @@ class IceSession:
         pair.counters.responses_sent += 1
         self._trigger(pair, now)
         if check.use_candidate and not self._context.role.controlling:
-            self._nominated(pair, check.message.transaction_id, now)
+            self._nominated(pair, check.transaction_id, now)
 
     def _learn(self, port: int, source: tuple[str, int], priority: int) -> CandidatePair | None:
         local = self._context.local.base(port)
@@ -177,9 +171,6 @@ class IceSession:
         pair.is_wanted = False
         if self.selection.accepts(pair, now, alive=self.consent.liveness is Liveness.ALIVE):
             self._select(pair, now)
-
-    # --- Answers to our checks
-    # --------------------------------------------------------------------------------------
 
     def handle_success(self, transaction: Transaction, mapped: tuple[str, int], now: float) -> None:
         """A check succeeded (RFC 8445 7.2.5.3)."""
@@ -232,9 +223,6 @@ class IceSession:
         self.check_list.sort()
         if transaction is not None and transaction.pair.state is PairState.IN_PROGRESS:
             self.check_list.trigger(transaction.pair)
-
-    # --- Time ---------------------------------------------------------------------------------------------
-    # ----------
 
     def advance(self, now: float) -> None:
         """Do everything that is due: consent, checks, nomination."""
@@ -328,9 +316,6 @@ class IceSession:
                 self._context.transactions.remove_pair(pair)
                 pair.state = PairState.WAITING
 
-    # --- The path
-    # ---------------------------------------------------------------------------------------------------
-
     @property
     def path(self) -> CandidatePair | None:
         """Where data goes: the selected pair, before that the best valid one (RFC 8445 12.1)."""
@@ -340,9 +325,6 @@ class IceSession:
             return self.selection.pair
         silent = self.consent.pair if self.consent.liveness is Liveness.SILENT else None
         return self.check_list.best_valid(silent) or self.consent.pair
-
-    # --- Sending
-    # ----------------------------------------------------------------------------------------------------
 
     def _send_check(self, pair: CandidatePair, now: float, *, nominate: bool = False, consent: bool = False) -> None:
         context, remote = self._context, self.remote_parameters
