@@ -192,14 +192,18 @@ def test_an_ice_restart_needs_new_credentials() -> None:
 def test_a_wanted_ice_restart_is_needed_until_it_is_done() -> None:
     a, b = connected()
     a.negotiator.restart_ice()
-    assert a.negotiator.ice_restart_wanted
-    assert a.negotiator.negotiation_needed()
-    with pytest.raises(LocalProtocolError):
-        a.negotiator.create_offer(a.transport)
+    wanted = [(a.negotiator.ice_restart_wanted, a.negotiator.negotiation_needed())]
     a.transport = make_transport("c")
     negotiate(a, b)
-    assert not a.negotiator.ice_restart_wanted
-    assert not a.negotiator.negotiation_needed()
+    wanted.append((a.negotiator.ice_restart_wanted, a.negotiator.negotiation_needed()))
+    assert wanted == [(True, True), (False, False)]
+
+
+def test_a_wanted_ice_restart_does_not_go_out_with_the_old_credentials() -> None:
+    a, _ = connected()
+    a.negotiator.restart_ice()
+    with pytest.raises(LocalProtocolError):
+        a.negotiator.create_offer(a.transport)
 
 
 def test_a_wanted_ice_restart_is_also_done_by_answering_with_new_credentials() -> None:
