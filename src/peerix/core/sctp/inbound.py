@@ -1,0 +1,121 @@
+"""The receiving half of an association: from packets to messages and SACKs."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from peerix.core.sctp.chunks import DATA, FLAG_IMMEDIATE, I_DATA, ForwardTsn, write_sack
+from peerix.core.sctp.config import SctpConfig
+from peerix.core.sctp.counters import ReceivedCounters
+from peerix.core.sctp.events import AssociationEvent
+from peerix.core.sctp.inbox import Inbox
+from peerix.core.sctp.init import Agreement
+from peerix.core.sctp.interleaved import InterleavedReassembly
+from peerix.core.sctp.intervals import unwrap
+from peerix.core.sctp.reassembly import Reassembly
+from peerix.core.sctp.received import MAX_TSN_AHEAD, ReceivedTsns
+from peerix.core.sctp.window import ReceiveWindow
+from peerix.core.sctp.writer import DATA_FORMAT, I_DATA_FORMAT
+
+_BEYOND_32_BITS = 1 << 32
+
+
+class Inbound:
+    """Receives messages.
+
+    :ivar interleaving: whether I-DATA was agreed on.
+    :ivar data_kind: the type of chunk that brings messages.
+    """
+
+    __slots__ = ("_counters", "_format", "data_kind", "inbox", "interleaving", "reassembly", "received", "window")
+
+    def __init__(
+        self,
+        agreement: Agreement,
+        window: ReceiveWindow,
+        config: SctpConfig,
+        events: list[AssociationEvent],
+        counters: ReceivedCounters,
+    ) -> None:
+        self._counters = counters
+        self.window = window
+        self.interleaving = agreement.interleaving
+        self.received = ReceivedTsns(agreement.initial_tsn + _BEYOND_32_BITS, config.timers.delayed_ack)
+        bits = 32 if self.interleaving else 16
+        self.inbox = Inbox(events, window, counters, number_bits=bits)
+        self.reassembly: Reassembly | InterleavedReassembly
+        if self.interleaving:
+            self._format: Struct = I_DATA_FORMAT
+            self.data_kind = I_DATA
+            self.reassembly = InterleavedReassembly(self.inbox)
+        else:
+            self._format = DATA_FORMAT
+            self.data_kind = DATA
+            self.reassembly = Reassembly(self.inbox)
+
+    def receive_data(self, packet: bytes, offset: int) -> int:
+        """Take the DATA chunks from `offset` on; return where the first other chunk begins.
+
+        This loop sees every byte that arrives. In order, a chunk costs one unpack, one slice and one call.
+        """
+        unpack, header_size, kind = self._format.unpack_from, self._format.size, self.data_kind
+        received, deliver = self.received, self.reassembly.receive_next
+        size = len(packet)
+        limit = size - header_size
+        if self.window.is_full:
+            return self._refuse(size)
+        received.packets += 1
+        ends = received.tsns.ends
+        while offset < limit:
+            found, flags, length, tsn, stream, number, last = unpack(packet, offset)
+            if found != kind:
+                break
+            stop = offset + length
+            if length <= header_size or stop > size:
+                break
+            if flags & FLAG_IMMEDIATE:
+                received.urgent = True
+            following = ends[-1] + 1
+            if following & 0xFFFFFFFF == tsn and following - ends[0] <= MAX_TSN_AHEAD:
+                ends[-1] = following
+                deliver(following, flags, stream, number, last, packet[offset + header_size : stop])
+            else:
+                tsn = unwrap(tsn, following)
+                if received.add_late(tsn):
+                    payload = packet[offset + header_size : stop]
+                    self._deliver_late(tsn, flags, stream, number, last, payload)
+            offset = (stop + 3) & ~3
+        return offset
+
+    def _deliver_late(
+        self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes
+    ) -> None:
+        """Take a chunk that opens or fills a gap."""
+        if tsn == self.received.tsns.ends[-1]:
+            self.reassembly.receive_next(tsn, flags, stream, number, last, payload)
+        else:
+            self.reassembly.receive_late(tsn, flags, stream, number, last, payload)
+
+    def _refuse(self, size: int) -> int:
+        """Drop the DATA of a packet, and say so: it comes again when there is room (RFC 9260 section 6.2)."""
+        self._counters.refused_chunks += 1
+        self.received.urgent = True
+        return size
+
+    def receive_forward_tsn(self, forward: ForwardTsn) -> None:
+        """Skip what the peer gave up (RFC 3758 section 3.6)."""
+        received = self.received
+        cumulative = unwrap(forward.new_cumulative_tsn, received.cumulative)
+        if cumulative > received.tsns.ends[-1] + MAX_TSN_AHEAD:
+            return
+        if received.advance(cumulative):
+            self.reassembly.skip(cumulative, forward.streams)
+
+    def take_sack(self) -> bytes:
+        """Write the SACK of this moment."""
+        return write_sack(self.received.take_sack(self.window.advertise()))
+
+    def check_window(self) -> None:
+        """Let a SACK go when the application made room that the peer must know of."""
+        if self.window.has_reopened:
+            self.received.urgent = True

@@ -1,0 +1,117 @@
+"""From I-DATA chunks to messages (RFC 8260 section 2.2.2).
+
+Fragments carry their message's number and their own, so messages of several streams may come interleaved.
+"""
+
+from __future__ import annotations
+
+from peerix.core.sctp.chunks import FLAG_BEGIN, FLAG_END, FLAG_UNORDERED
+from peerix.core.sctp.inbox import Inbox
+from peerix.core.sctp.window import FRAGMENT_OVERHEAD
+
+MESSAGE_OVERHEAD = 512
+"""Bytes that an unfinished message counts beyond its fragments."""
+
+_WHOLE = FLAG_BEGIN | FLAG_END
+_HALF = 1 << 31
+_MASK = 0xFFFFFFFF
+
+
+class _Partial:
+    """An unfinished message: fragments in order, and those that came before their turn."""
+
+    __slots__ = ("last_fsn", "late", "parts", "ppid", "size")
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.late: dict[int, bytes] = {}
+        self.last_fsn = -1
+        self.ppid = 0
+        self.size = MESSAGE_OVERHEAD
+
+
+class InterleavedReassembly:
+    """The counterpart of `Reassembly` for I-DATA."""
+
+    __slots__ = ("_inbox", "_partial")
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._partial: dict[int, dict[int, _Partial]] = {}
+        """By stream id * 2 + unordered, then by MID."""
+
+    def receive_next(self, tsn: int, flags: int, stream_word: int, mid: int, last_word: int, payload: bytes) -> None:
+        """Take a chunk. `stream_word` is stream id and reserved bits, `last_word` PPID or FSN."""
+        stream_id = stream_word >> 16
+        if flags & _WHOLE == _WHOLE:
+            self._finish(stream_id, flags & FLAG_UNORDERED, mid, last_word, payload)
+            return
+        unordered = flags & FLAG_UNORDERED
+        if not unordered and self._inbox.is_past(stream_id, mid):
+            return
+        key = stream_id * 2 + (unordered != 0)
+        messages = self._partial.get(key)
+        if messages is None:
+            messages = self._partial[key] = {}
+        partial = messages.get(mid)
+        if partial is None:
+            partial = messages[mid] = _Partial()
+            self._inbox.window.buffered += MESSAGE_OVERHEAD
+        if self._add(partial, flags, last_word, payload):
+            del messages[mid]
+            if not messages:
+                del self._partial[key]
+            self._inbox.window.buffered -= partial.size
+            self._finish(stream_id, unordered, mid, partial.ppid, b"".join(partial.parts))
+
+    receive_late = receive_next
+
+    def _add(self, partial: _Partial, flags: int, last_word: int, payload: bytes) -> bool:
+        """Add a fragment; return whether the message is whole."""
+        fsn = last_word
+        if flags & FLAG_BEGIN:
+            partial.ppid = last_word
+            fsn = 0
+        if flags & FLAG_END:
+            partial.last_fsn = fsn
+        parts = partial.parts
+        if fsn != len(parts):
+            if fsn < len(parts) or fsn in partial.late:
+                return False
+            partial.late[fsn] = payload
+        else:
+            parts.append(payload)
+            late = partial.late
+            while late and len(parts) in late:
+                parts.append(late.pop(len(parts)))
+        size = len(payload) + FRAGMENT_OVERHEAD
+        partial.size += size
+        self._inbox.window.buffered += size
+        return len(parts) - 1 == partial.last_fsn
+
+    def _finish(self, stream_id: int, unordered: int, mid: int, ppid: int, data: bytes) -> None:
+        if unordered:
+            self._inbox.deliver(stream_id, ppid, data)
+        elif not self._inbox.is_past(stream_id, mid):
+            self._inbox.deliver_ordered(stream_id, mid, ppid, data)
+
+    def skip(self, cumulative: int, streams: list[tuple[int, bool, int]]) -> None:
+        """Forget what the peer gave up (RFC 8260 section 2.3.1)."""
+        for stream_id, unordered, mid in streams:
+            key = stream_id * 2 + unordered
+            messages = self._partial.get(key, {})
+            for old in [old for old in messages if (mid - old) & _MASK < _HALF]:
+                self._inbox.window.buffered -= messages.pop(old).size
+            if key in self._partial and not messages:
+                del self._partial[key]
+            if not unordered:
+                self._inbox.skip_to(stream_id, mid)
+
+    def reset(self, stream_ids: tuple[int, ...]) -> None:
+        """Begin anew with the numbers of these streams; none named means all."""
+        named = stream_ids or tuple({key >> 1 for key in self._partial})
+        for stream_id in named:
+            for key in (stream_id * 2, stream_id * 2 + 1):
+                for partial in self._partial.pop(key, {}).values():
+                    self._inbox.window.buffered -= partial.size
+        self._inbox.reset(stream_ids)

@@ -1,0 +1,148 @@
+"""Which chunks are lost: RACK (RFC 8985 section 6) with the three missing reports of RFC 9260 section 7.2.4 inside it.
+
+A chunk is lost when another one that left later has arrived and, unless three reports or as many packets say so
+already, some time for reordering has passed. Only chunks that can be lost are looked at: holes below what arrived, and chunks
+sent again; each is looked at until it is decided, so the work follows the losses and not the window.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from peerix.core.sctp.messages import SentChunk
+from peerix.core.sctp.outstanding import Delivered, Outstanding
+from peerix.core.sctp.timer import RetransmissionTimeout
+
+MISSING_REPORTS = 3
+"""RFC 9260 section 7.2.4 and DupThresh of RFC 8985."""
+
+MAX_WINDOW_STEPS = 20
+"""The reordering window is at most so many quarters of the least round trip (and one smoothed round trip)."""
+
+
+class LossDetector:
+    """Decides which chunks in flight are lost.
+
+    :ivar deadline: when to look again, None when nothing is in doubt.
+    """
+
+    __slots__ = (
+        "_acked_above",
+        "_holes",
+        "_latest",
+        "_reordering",
+        "_reports",
+        "_resent",
+        "_rtt",
+        "_steps",
+        "_timeout",
+        "deadline",
+    )
+
+    def __init__(self, timeout: RetransmissionTimeout) -> None:
+        self._timeout = timeout
+        self._holes: deque[int] = deque()
+        self._resent: deque[tuple[int, int]] = deque()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the path; chunks in doubt stay so."""
+        self._latest = (-1.0, -1)
+        self._rtt = 0.0
+        self._reordering = False
+        self._steps = 1
+        self._reports = 0
+        self._acked_above = 0
+        self.deadline: float | None = None
+
+    def forget_chunks(self) -> None:
+        """All in flight was marked lost by other means."""
+        self._holes.clear()
+        self._resent.clear()
+        self._reports = 0
+        self._acked_above = 0
+        self.deadline = None
+
+    def note_resent(self, tsn: int, sends: int) -> None:
+        """A chunk was sent again."""
+        self._resent.append((tsn, sends))
+
+    def note_duplicates(self, count: int) -> None:
+        """The peer got chunks twice: be more patient (RFC 8985 section 6.2 step 4)."""
+        if count:
+            self._reordering = True
+            self._steps = min(self._steps + 1, MAX_WINDOW_STEPS)
+
+    def note_delivered(self, delivered: Delivered, now: float) -> None:
+        """Take what a SACK told."""
+        if delivered.late:
+            self._reordering = True
+        for hole in delivered.holes:
+            self._holes.extend(hole)
+        if self._holes:
+            self._reports += 1
+            self._acked_above += delivered.size
+        else:
+            self._reports = 0
+            self._acked_above = 0
+        if delivered.tsn < 0:
+            return
+        rtt = now - delivered.sent_at
+        if delivered.sends != 1 and rtt < self._timeout.min_rtt:
+            return  # An answer that fast is to the first one of two sends (RFC 8985 section 6.2 step 2).
+        sent = (delivered.sent_at, delivered.tsn)
+        if sent > self._latest:
+            self._latest = sent
+            self._rtt = rtt
+
+    def _patience(self, packet_size: int, *, recovering: bool) -> float:
+        """RACK.reo_wnd (RFC 8985 section 6.2 step 4)."""
+        certain = (
+            recovering or self._reports >= MISSING_REPORTS or self._acked_above >= MISSING_REPORTS * packet_size
+        )
+        if certain and not self._reordering:
+            return 0.0
+        timeout = self._timeout
+        return min(self._steps * timeout.min_rtt / 4, timeout.srtt or timeout.min_rtt)
+
+    def detect(
+        self, outstanding: Outstanding, packet_size: int, now: float, *, recovering: bool
+    ) -> list[SentChunk]:
+        """Mark what is lost by now; return it."""
+        self.deadline = None
+        lost: list[SentChunk] = []
+        if not self._holes and not self._resent:
+            return lost
+        patience = self._rtt + self._patience(packet_size, recovering=recovering)
+        chunks, latest = outstanding.chunks, self._latest
+        while self._holes:
+            tsn = self._holes[0]
+            chunk = chunks.get(tsn)
+            if chunk is not None and chunk[4] == 1 and not self._is_lost(tsn, chunk, latest, patience, now):
+                break
+            self._holes.popleft()
+            if chunk is not None and chunk[4] == 1 and (marked := outstanding.mark_lost(tsn)):
+                lost.append(marked)
+        while self._resent:
+            tsn, sends = self._resent[0]
+            chunk = chunks.get(tsn)
+            if chunk is not None and chunk[4] == sends and not self._is_lost(tsn, chunk, latest, patience, now):
+                break
+            self._resent.popleft()
+            if chunk is not None and chunk[4] == sends and (marked := outstanding.mark_lost(tsn)):
+                lost.append(marked)
+        return lost
+
+    def _is_lost(
+        self, tsn: int, chunk: SentChunk, latest: tuple[float, int], patience: float, now: float
+    ) -> bool:
+        """Whether it is; if time has to tell, the deadline is set."""
+        sent_at = chunk[3]
+        if (sent_at, tsn) >= latest:
+            return False
+        due = sent_at + patience
+        if due <= now:
+            return True
+        if self.deadline is None or due < self.deadline:
+            self.deadline = due
+        return False

@@ -1,0 +1,191 @@
+"""The sending half of an association: queue, scoreboard, recovery, and the packets that come of them."""
+
+from __future__ import annotations
+
+from peerix.core.sctp.chunks import FLAG_IMMEDIATE
+from peerix.core.sctp.config import SctpConfig
+from peerix.core.sctp.counters import SentCounters
+from peerix.core.sctp.events import AssociationEvent
+from peerix.core.sctp.init import Agreement
+from peerix.core.sctp.messages import Limits, OutboundMessage
+from peerix.core.sctp.outqueue import OutboundQueue
+from peerix.core.sctp.outstanding import Outstanding
+from peerix.core.sctp.recovery import LossRecovery
+from peerix.core.sctp.reliability import PartialReliability
+from peerix.core.sctp.timer import RetransmissionTimeout
+from peerix.core.sctp.wire import HEADER_SIZE, Wire
+from peerix.core.sctp.writer import ChunkWriter
+
+MAX_CHUNKS_OUTSTANDING = 60_000
+"""TSNs without cumulative acknowledgement; a gap block (16 bits) cannot tell of more."""
+
+_BEYOND_32_BITS = 1 << 32
+
+
+class Outbound:
+    """Sends messages.
+
+    :ivar open: whether DATA may leave in the present state.
+    """
+
+    __slots__ = (
+        "_config",
+        "_counters",
+        "_wire",
+        "_writer",
+        "open",
+        "outstanding",
+        "queue",
+        "recovery",
+        "reliability",
+    )
+
+    def __init__(
+        self,
+        wire: Wire,
+        initial_tsn: int,
+        packet_size: int,
+        config: SctpConfig,
+        events: list[AssociationEvent],
+        counters: SentCounters,
+    ) -> None:
+        timers = config.timers
+        self._config = config
+        self._wire = wire
+        self._counters = counters
+        self.queue = OutboundQueue()
+        self.outstanding = Outstanding(initial_tsn + _BEYOND_32_BITS)
+        timeout = RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max)
+        congestion = config.congestion_control(packet_size)
+        self.recovery = LossRecovery(self.outstanding, congestion, timeout, packet_size, counters)
+        self.reliability = PartialReliability(self.queue, self.outstanding, events, counters)
+        self._writer = ChunkWriter(self.queue, self.outstanding, self.reliability)
+        self.open = False
+        self.set_packet_size(packet_size)
+
+    def establish(self, agreement: Agreement) -> None:
+        """Begin to send, in the way that was agreed on."""
+        self._writer.set_interleaving(interleaving=agreement.interleaving)
+        self.reliability.supported = agreement.forward_tsn
+        self.recovery.peer_rwnd = agreement.advertised_rwnd
+        self.open = True
+
+    def close(self) -> None:
+        """Forget what was queued and what is on the path."""
+        self.open = False
+        self.queue.clear()
+        self.outstanding.chunks.clear()
+        self.outstanding.lost.clear()
+        self.outstanding.flight = 0
+        self.recovery.timer.stop()
+
+    def set_packet_size(self, size: int) -> None:
+        """Cut what leaves from now on for packets of this size."""
+        self.recovery.packet_size = size & ~3
+        self.queue.quantum = size & ~3
+
+    def send(
+        self, stream_id: int, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None
+    ) -> None:
+        """Queue a message."""
+        stream = self.queue.stream(stream_id)
+        self.queue.add(OutboundMessage(stream, ppid, data, ordered=ordered, limits=limits))
+        counters = self._counters
+        counters.messages += 1
+        counters.message_bytes += len(data)
+
+    def _allowance(self) -> int:
+        """Bytes of new chunks that may leave now; negative when none may (RFC 9260 section 6.1)."""
+        outstanding, recovery = self.outstanding, self.recovery
+        flight = outstanding.flight
+        if outstanding.next_tsn - outstanding.cumulative > MAX_CHUNKS_OUTSTANDING:
+            return -1
+        window = min(recovery.congestion.cwnd, self._config.max_outstanding)
+        credit = recovery.peer_rwnd - flight
+        if credit < min(recovery.packet_size, self.queue.total):
+            return -1 if outstanding.chunks else recovery.packet_size
+        return min(window - flight, credit)
+
+    @property
+    def _may_resend(self) -> bool:
+        """Whether a lost chunk may leave now; one always may when nothing else is on the path."""
+        outstanding = self.outstanding
+        flight = outstanding.flight
+        return (not flight or flight < self.recovery.congestion.cwnd) and outstanding.next_lost() is not None
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether something could leave now."""
+        if not self.open:
+            return False
+        if self.reliability.pending or self.recovery.probe_due or self._may_resend:
+            return True
+        return bool(self.queue.ring) and self._allowance() > 0
+
+    def take_forward_tsn(self, now: float) -> bytes | None:
+        """Write FORWARD TSN when one is due."""
+        if not self.open or not self.reliability.pending:
+            return None
+        return self.reliability.take_forward_tsn(now)
+
+    def packets(self, now: float, limit: int, first: list[bytes]) -> list[bytes]:
+        """Write up to `limit` packets, the first of them behind the control chunks `first`."""
+        packets: list[bytes] = []
+        write, parts = self._wire.write, first
+        if self.recovery.probe_due and self.open:
+            self._probe(parts, now)
+        before = self.outstanding.next_tsn
+        resent = self._counters.retransmitted_chunks
+        while len(packets) < limit:
+            if self.open:
+                bulk = [] if parts else self._bulk(limit - len(packets), now)
+                if bulk:
+                    packets.extend(bulk)
+                    continue
+                self._fill(parts, now)
+            if not parts:
+                break
+            packets.append(write(b"".join(parts)))
+            parts = []
+        sent = self.outstanding.next_tsn - before
+        self._counters.chunks += sent
+        if sent or self._counters.retransmitted_chunks != resent:
+            self.recovery.note_sent(now)
+        return packets
+
+    def _bulk(self, limit: int, now: float) -> list[bytes]:
+        """Let the middle of a large message leave, when nothing else is to be sent."""
+        if not self.queue.ring or self.outstanding.lost:
+            return []
+        room = self.recovery.packet_size - HEADER_SIZE
+        most = min(limit, self._allowance() // room)
+        return self._writer.bulk(room, most, now, self._wire.write) if most > 1 else []
+
+    def _fill(self, parts: list[bytes], now: float) -> None:
+        """Fill one packet: lost chunks first, then new ones."""
+        room = self.recovery.packet_size - HEADER_SIZE - sum(map(len, parts))
+        if self._may_resend:
+            room = self._writer.resend(room, parts, now, self._note_resent)
+        if self.queue.ring and self._allowance() > 0:
+            small_window = self.recovery.congestion.cwnd < 2 * self.recovery.packet_size
+            self._writer.fill(room, parts, now, FLAG_IMMEDIATE if small_window else 0)
+
+    def _note_resent(self, tsn: int, sends: int) -> None:
+        self._counters.retransmitted_chunks += 1
+        self.recovery.detector.note_resent(tsn, sends)
+
+    def _probe(self, parts: list[bytes], now: float) -> None:
+        """Provoke a SACK that tells of a lost tail: new data, else the last chunk again (RFC 8985 section 7.3)."""
+        self.recovery.probe_due = False
+        outstanding = self.outstanding
+        credit = self.recovery.peer_rwnd - outstanding.flight
+        room = self.recovery.packet_size - HEADER_SIZE - sum(map(len, parts))
+        self._counters.tail_probes += 1
+        if self.queue.ring and credit >= self.recovery.packet_size:
+            self._writer.fill(room, parts, now, FLAG_IMMEDIATE)
+            return
+        tsn = outstanding.highest_in_flight()
+        if tsn is None:
+            return
+        parts.append(self._writer.repeat(tsn, now))
+        self._note_resent(tsn, outstanding.chunks[tsn][4])

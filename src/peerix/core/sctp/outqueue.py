@@ -1,0 +1,115 @@
+"""What waits to be sent, and whose turn it is (RFC 8260 section 3)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from peerix.core.sctp.messages import DEFAULT_PRIORITY, OutboundMessage, OutboundStream
+
+SSN_MASK = 0xFFFF
+MID_MASK = 0xFFFFFFFF
+
+
+class OutboundQueue:
+    """Streams take turns: a whole message each with DATA, whose fragments must follow one another; as much as one packet, weighted
+    by priority, with I-DATA.
+
+    :ivar streams: all streams that were used, by id.
+    :ivar ring: those with something to send; the first one's turn it is.
+    :ivar total: bytes queued on all of them.
+    :ivar interleaving: whether I-DATA was agreed on.
+    """
+
+    __slots__ = ("interleaving", "quantum", "ring", "streams", "total")
+
+    def __init__(self) -> None:
+        self.streams: dict[int, OutboundStream] = {}
+        self.ring: deque[OutboundStream] = deque()
+        self.total = 0
+        self.interleaving = False
+        self.quantum = 1200
+
+    def stream(self, stream_id: int) -> OutboundStream:
+        """Return the stream, made on first use."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            stream = self.streams[stream_id] = OutboundStream(stream_id)
+        return stream
+
+    def add(self, message: OutboundMessage) -> None:
+        """Queue a message at the end of its stream."""
+        stream = message.stream
+        size = len(message.data)
+        stream.messages.append(message)
+        stream.queued += size
+        stream.unacked += size
+        self.total += size
+        if not stream.active and not stream.paused:
+            stream.active = True
+            self.ring.append(stream)
+
+    def number(self, message: OutboundMessage) -> None:
+        """Give a message its SSN or MID when its first fragment leaves."""
+        stream = message.stream
+        if not message.flags:
+            message.number = stream.next_ordered
+            stream.next_ordered = (message.number + 1) & (MID_MASK if self.interleaving else SSN_MASK)
+        elif self.interleaving:
+            message.number = stream.next_unordered
+            stream.next_unordered = (message.number + 1) & MID_MASK
+        else:
+            message.number = 0
+
+    def finish(self, stream: OutboundStream) -> None:
+        """The first message of the stream whose turn it is has left."""
+        stream.messages.popleft()
+        ring = self.ring
+        if not stream.messages:
+            ring.popleft()
+            stream.active = False
+            stream.deficit = 0
+        elif not self.interleaving:
+            ring.rotate(-1)
+
+    def spend(self, stream: OutboundStream, size: int) -> None:
+        """With I-DATA: pass the turn on when the stream has had its share."""
+        stream.deficit -= size
+        if stream.deficit <= 0:
+            stream.deficit += max(self.quantum * stream.priority // DEFAULT_PRIORITY, 1)
+            if len(self.ring) > 1:
+                self.ring.rotate(-1)
+
+    def drop(self, message: OutboundMessage) -> int:
+        """Take a message out that will not be sent to its end; return the bytes that had not left."""
+        stream = message.stream
+        if not stream.messages or stream.messages[0] is not message:
+            return 0
+        rest = len(message.data) - message.offset
+        stream.queued -= rest
+        stream.unacked -= rest
+        self.total -= rest
+        stream.messages.popleft()
+        if not stream.messages and stream.active:
+            self.ring.remove(stream)
+            stream.active = False
+        return rest
+
+    def pause(self, stream: OutboundStream) -> None:
+        """Let nothing new of a stream leave."""
+        stream.paused = True
+        if stream.active:
+            self.ring.remove(stream)
+            stream.active = False
+
+    def resume(self, stream: OutboundStream) -> None:
+        """Let it go on."""
+        stream.paused = False
+        if stream.messages and not stream.active:
+            stream.active = True
+            self.ring.append(stream)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.streams.clear()
+        self.ring.clear()
+        self.total = 0

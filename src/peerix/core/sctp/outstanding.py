@@ -1,0 +1,191 @@
+"""Chunks that have a TSN and are not acknowledged for good (RFC 9260 sections 6.2.1 and 6.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from peerix.core.sctp.intervals import IntervalSet
+from peerix.core.sctp.messages import SentChunk
+
+
+class Delivered:
+    """What one SACK told for the first time.
+
+    :ivar size: bytes.
+    :ivar sent_at: when the chunk was sent that left last of those delivered; `tsn` and `sends` are its own.
+    :ivar holes: ranges of TSNs below a delivered one that are missing, found now.
+    :ivar late: a chunk sent once was delivered after one that had been sent later.
+    """
+
+    __slots__ = ("holes", "late", "sends", "sent_at", "size", "tsn")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.sent_at = -1.0
+        self.tsn = -1
+        self.sends = 0
+        self.holes: list[range] = []
+        self.late = False
+
+
+class Outstanding:
+    """The scoreboard of the sender.
+
+    :ivar chunks: by TSN, everything above `cumulative`.
+    :ivar cumulative: the highest TSN of which all up to it are acknowledged.
+    :ivar next_tsn: the next one to assign.
+    :ivar flight: bytes that are thought to be on the path.
+    :ivar gap_acked: TSNs above `cumulative` that the peer has; it may take that back (reneging).
+    :ivar lost: TSNs to send again, those that were settled since included.
+    """
+
+    __slots__ = ("chunks", "cumulative", "flight", "gap_acked", "lost", "next_tsn")
+
+    def __init__(self, initial_tsn: int) -> None:
+        self.chunks: dict[int, SentChunk] = {}
+        self.next_tsn = initial_tsn
+        self.cumulative = initial_tsn - 1
+        self.flight = 0
+        self.gap_acked = IntervalSet()
+        self.lost: deque[int] = deque()
+
+    @property
+    def highest_acked(self) -> int:
+        """The highest TSN that the peer has told of."""
+        ends = self.gap_acked.ends
+        return ends[-1] if ends else self.cumulative
+
+    def acknowledge(self, cumulative: int, gaps: Sequence[int]) -> Delivered:
+        """Take a SACK that is neither old nor about TSNs never sent; gap blocks as offsets."""
+        delivered = Delivered()
+        if cumulative > self.cumulative:
+            self._acknowledge_to(cumulative, delivered)
+        if gaps:
+            self._acknowledge_gaps(cumulative, gaps, delivered)
+        return delivered
+
+    def _acknowledge_to(self, cumulative: int, delivered: Delivered) -> None:
+        pop = self.chunks.pop
+        highest = self.highest_acked
+        flight = size = 0
+        latest = delivered.sent_at
+        for tsn in range(self.cumulative + 1, cumulative + 1):
+            message, start, end, sent_at, sends, _ = pop(tsn)
+            if not sends:
+                continue
+            length = end - start
+            message.stream.unacked -= length
+            size += length
+            if sends > 0:
+                flight += length
+            if sends == 1 and tsn < highest:
+                delivered.late = True
+            if sent_at >= latest:
+                latest = sent_at
+                delivered.tsn = tsn
+                delivered.sends = sends
+        delivered.sent_at = latest
+        delivered.size = size
+        self.flight -= flight
+        self.cumulative = cumulative
+        if self.gap_acked.starts:
+            self.gap_acked.remove_to(cumulative)
+
+    def _acknowledge_gaps(self, cumulative: int, gaps: Sequence[int], delivered: Delivered) -> None:
+        gap_acked = self.gap_acked
+        highest = self.highest_acked
+        floor = cumulative + 1
+        for index in range(0, len(gaps) - 1, 2):
+            start, end = cumulative + gaps[index], cumulative + gaps[index + 1]
+            if start <= floor or end < start or end >= self.next_tsn:
+                continue
+            for first, last in gap_acked.add_range(start, end):
+                self._settle(first, last, highest, delivered)
+                if first > highest + 1:
+                    delivered.holes.append(range(highest + 1, first))
+                highest = max(highest, last)
+
+    def _settle(self, first: int, last: int, highest: int, delivered: Delivered) -> None:
+        chunks = self.chunks
+        for tsn in range(first, last + 1):
+            message, start, end, sent_at, sends, fragment = chunks[tsn]
+            if not sends:
+                continue
+            length = end - start
+            chunks[tsn] = (message, start, end, sent_at, 0, fragment)
+            message.stream.unacked -= length
+            delivered.size += length
+            if sends > 0:
+                self.flight -= length
+            if sends == 1 and tsn < highest:
+                delivered.late = True
+            if sent_at >= delivered.sent_at:
+                delivered.sent_at = sent_at
+                delivered.tsn = tsn
+                delivered.sends = sends
+
+    @property
+    def has_reneged(self) -> bool:
+        """Whether the peer dropped what it had acknowledged by a gap block: the one after the cumulative TSN."""
+        starts = self.gap_acked.starts
+        return bool(starts) and starts[0] == self.cumulative + 1
+
+    def renege(self) -> None:
+        """Take all gap acknowledgements back; what they settled is sent again."""
+        for start, end in zip(self.gap_acked.starts, self.gap_acked.ends, strict=True):
+            for tsn in range(start, end + 1):
+                message, first, last, sent_at, _, fragment = self.chunks[tsn]
+                if message.limits is not None and message.limits.abandoned:
+                    continue
+                message.stream.unacked += last - first
+                self.chunks[tsn] = (message, first, last, sent_at, -1, fragment)
+                self.lost.append(tsn)
+        self.gap_acked.clear()
+
+    def mark_lost(self, tsn: int) -> SentChunk | None:
+        """Take a chunk off the path and queue it to be sent again; None when it is not in flight."""
+        chunk = self.chunks.get(tsn)
+        if chunk is None or chunk[4] <= 0:
+            return None
+        message, start, end, sent_at, sends, fragment = chunk
+        self.chunks[tsn] = (message, start, end, sent_at, -sends, fragment)
+        self.flight -= end - start
+        self.lost.append(tsn)
+        return chunk
+
+    def mark_all_lost(self) -> list[SentChunk]:
+        """Mark everything in flight lost, in the order of TSNs."""
+        waiting = [tsn for tsn, chunk in self.chunks.items() if chunk[4] > 0]
+        marked = [chunk for tsn in waiting if (chunk := self.mark_lost(tsn)) is not None]
+        self.lost = deque(sorted(set(self.lost)))
+        return marked
+
+    def next_lost(self) -> int | None:
+        """Return the first TSN to send again, if any."""
+        lost, chunks = self.lost, self.chunks
+        while lost:
+            chunk = chunks.get(lost[0])
+            if chunk is not None and chunk[4] < 0:
+                return lost[0]
+            lost.popleft()
+        return None
+
+    def abandon(self, first: int, last: int, owner: object) -> None:
+        """Settle the chunks of one message that is given up."""
+        for tsn in range(max(first, self.cumulative + 1), last + 1):
+            chunk = self.chunks.get(tsn)
+            if chunk is None or chunk[0] is not owner or not chunk[4]:
+                continue
+            message, start, end, sent_at, sends, fragment = chunk
+            message.stream.unacked -= end - start
+            if sends > 0:
+                self.flight -= end - start
+            self.chunks[tsn] = (message, start, end, sent_at, 0, fragment)
+
+    def highest_in_flight(self) -> int | None:
+        """Return the highest TSN on the path; what a tail-loss probe sends again."""
+        for tsn in range(self.next_tsn - 1, self.cumulative, -1):
+            if self.chunks[tsn][4] > 0:
+                return tsn
+        return None

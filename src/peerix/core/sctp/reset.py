@@ -1,0 +1,241 @@
+"""Stream reset (RFC 6525), as data channels use it to close (RFC 8831 section 6.7).
+
+::
+
+    |     Parameter Type = 13       | Parameter Length = 16 + 2 * N |
+    |           Re-configuration Request Sequence Number            |
+    |           Re-configuration Response Sequence Number           |
+    |                Sender's Last Assigned TSN                     |
+    |  Stream Number 1 (optional)   |    Stream Number 2 (optional) |
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+
+from peerix.core.sctp.chunks import RE_CONFIG, read_tlvs, write_chunk, write_tlv
+from peerix.core.sctp.control import ControlQueue
+from peerix.core.sctp.events import AssociationEvent, StreamsReset, StreamsResetDone
+from peerix.core.sctp.inbound import Inbound
+from peerix.core.sctp.init import Agreement
+from peerix.core.sctp.intervals import TSN_MASK, unwrap
+from peerix.core.sctp.outbound import Outbound
+from peerix.core.sctp.timer import RetransmissionTimer
+
+OUTGOING_RESET = 13
+INCOMING_RESET = 14
+TSN_RESET = 15
+RESPONSE = 16
+ADD_OUTGOING = 17
+ADD_INCOMING = 18
+
+MAX_STREAMS_IN_REQUEST = 128
+"""Streams that one request of ours names; more wait for the next one."""
+
+
+class ResetResult(IntEnum):
+    """RFC 6525 section 4.4."""
+
+    NOTHING_TO_DO = 0
+    PERFORMED = 1
+    DENIED = 2
+    WRONG_STREAM = 3
+    IN_PROGRESS_ALREADY = 4
+    BAD_SEQUENCE_NUMBER = 5
+    IN_PROGRESS = 6
+
+
+class _Request:
+    """Our request on its way: what it names, and the chunk once it was written."""
+
+    __slots__ = ("number", "stream_ids", "value")
+
+    def __init__(self, number: int, stream_ids: tuple[int, ...], value: bytes) -> None:
+        self.number = number
+        self.stream_ids = stream_ids
+        self.value = value
+
+
+class StreamReset:
+    """Resets streams of ours, and follows the peer's resets.
+
+    One request at a time is under way (RFC 6525 section 5.1.1), sent again until it is answered.
+    """
+
+    __slots__ = (
+        "_control",
+        "_events",
+        "_inbound",
+        "_last_answer",
+        "_next_number",
+        "_outbound",
+        "_peer_number",
+        "_request",
+        "_waiting",
+        "supported",
+        "timer",
+    )
+
+    def __init__(
+        self,
+        inbound: Inbound,
+        outbound: Outbound,
+        agreement: Agreement,
+        initial_tsn: int,
+        control: ControlQueue,
+        events: list[AssociationEvent],
+    ) -> None:
+        self._control = control
+        self._inbound = inbound
+        self._outbound = outbound
+        self._events = events
+        self._next_number = initial_tsn
+        self._peer_number = agreement.initial_tsn
+        self._last_answer: tuple[int, int] | None = None
+        """Number and result of the peer's last request."""
+        self._request: _Request | None = None
+        self._waiting: dict[int, None] = {}
+        self.timer = RetransmissionTimer(outbound.recovery.timeout)
+        self.supported = agreement.reconfig
+
+    def reset(self, stream_ids: tuple[int, ...]) -> None:
+        """Reset streams of ours as soon as all that is queued on them has left."""
+        self._waiting.update(dict.fromkeys(stream_ids))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to ask for now."""
+        return self._request is not None or not any(map(self._is_flushed, self._waiting))
+
+    def _is_flushed(self, stream_id: int) -> bool:
+        stream = self._outbound.queue.streams.get(stream_id)
+        return stream is None or not stream.queued
+
+    def write_request(self, now: float) -> None:
+        """Ask for the reset of the streams that have been flushed."""
+        if self._request is not None or not self._waiting:
+            return
+        flushed = tuple(filter(self._is_flushed, self._waiting))[:MAX_STREAMS_IN_REQUEST]
+        if not flushed:
+            return
+        if not self.supported:
+            self._finish(flushed, accepted=False)
+            return
+        queue = self._outbound.queue
+        for stream_id in flushed:
+            del self._waiting[stream_id]
+            queue.pause(queue.stream(stream_id))
+        number = self._next_number
+        self._next_number = (number + 1) & TSN_MASK
+        last_tsn = (self._outbound.outstanding.next_tsn - 1) & TSN_MASK
+        value = struct.pack(
+            f"!III{len(flushed)}H", number, (self._peer_number - 1) & TSN_MASK, last_tsn, *flushed
+        )
+        self._request = _Request(number, flushed, write_tlv(OUTGOING_RESET, value, last=True))
+        self._send_request(now)
+
+    def _send_request(self, now: float) -> None:
+        if self._request is not None:
+            self._control.add(write_chunk(RE_CONFIG, 0, self._request.value))
+            self.timer.start(now)
+
+    def handle_timeout(self, now: float) -> bool:
+        """Ask again; return whether the timer had expired."""
+        if not self.timer.take_expired(now):
+            return False
+        self._send_request(now)
+        return True
+
+    def receive(self, value: bytes, now: float) -> bool:
+        """Take a RE-CONFIG chunk; False when it is malformed (RFC 6525 section 5.2)."""
+        parameters = read_tlvs(value)
+        if not parameters or len(parameters) > 2:
+            return False
+        answers: list[bytes] = []
+        for kind, content in parameters:
+            if kind == RESPONSE:
+                if len(content) < 8:
+                    return False
+                self._receive_response(*struct.unpack_from("!II", content), now)
+            elif OUTGOING_RESET <= kind <= ADD_INCOMING and len(content) >= 4:
+                number = int.from_bytes(content[:4], "big")
+                result = self._answer(number, kind, content)
+                answers.append(write_tlv(RESPONSE, struct.pack("!II", number, result)))
+            else:
+                return False
+        if answers:
+            self._control.add(write_chunk(RE_CONFIG, 0, b"".join(answers)))
+        return True
+
+    def _answer(self, number: int, kind: int, content: bytes) -> int:
+        """Do what the peer asks for, once (RFC 6525 section 5.2.1)."""
+        last = self._last_answer
+        if last is not None and last[0] == number and last[1] != ResetResult.IN_PROGRESS:
+            return last[1]
+        if number != self._peer_number:
+            return ResetResult.BAD_SEQUENCE_NUMBER
+        if kind == OUTGOING_RESET:
+            result = self._receive_outgoing_reset(content)
+        elif kind == INCOMING_RESET:
+            result = self._receive_incoming_reset(content)
+        else:
+            result = ResetResult.DENIED
+        self._last_answer = (number, result)
+        if result != ResetResult.IN_PROGRESS:
+            self._peer_number = (number + 1) & TSN_MASK
+        return result
+
+    def _receive_outgoing_reset(self, content: bytes) -> int:
+        """The peer resets streams of its own, once all it sent on them is here (RFC 6525 section 5.2.2)."""
+        if len(content) < 12 or len(content) & 1:
+            return ResetResult.DENIED
+        received = self._inbound.received
+        last_tsn = unwrap(int.from_bytes(content[8:12], "big"), received.cumulative)
+        if last_tsn > received.cumulative:
+            return ResetResult.IN_PROGRESS
+        stream_ids: tuple[int, ...] = struct.unpack(f"!{(len(content) - 12) // 2}H", content[12:])
+        self._inbound.reassembly.reset(stream_ids)
+        self._events.append(StreamsReset(stream_ids))
+        return ResetResult.PERFORMED
+
+    def _receive_incoming_reset(self, content: bytes) -> int:
+        """The peer wants us to reset streams of ours (RFC 6525 section 5.2.3)."""
+        if len(content) & 1:
+            return ResetResult.DENIED
+        named: tuple[int, ...] = struct.unpack(f"!{(len(content) - 4) // 2}H", content[4:])
+        streams = self._outbound.queue.streams
+        known = tuple(found for found in (named or tuple(streams)) if found in streams)
+        if not known:
+            return ResetResult.NOTHING_TO_DO
+        self.reset(known)
+        return ResetResult.PERFORMED
+
+    def _receive_response(self, number: int, result: int, now: float) -> None:
+        request = self._request
+        if request is None or request.number != number:
+            return
+        if result == ResetResult.IN_PROGRESS:
+            self.timer.stop()
+            self.timer.start(now)
+            return
+        self._request = None
+        self.timer.stop()
+        self._finish(request.stream_ids, accepted=result <= ResetResult.PERFORMED)
+
+    def _finish(self, stream_ids: tuple[int, ...], *, accepted: bool) -> None:
+        queue = self._outbound.queue
+        for stream_id in stream_ids:
+            self._waiting.pop(stream_id, None)
+            stream = queue.streams.get(stream_id)
+            if stream is None:
+                continue
+            if accepted:
+                stream.next_ordered = stream.next_unordered = 0
+            if stream.messages:
+                queue.resume(stream)
+            elif not stream.unacked:
+                del queue.streams[stream_id]
+            else:
+                stream.paused = False
+        self._events.append(StreamsResetDone(stream_ids, accepted))

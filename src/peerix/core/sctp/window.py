@@ -1,0 +1,59 @@
+"""The receive window: what is kept for the application and what the peer may therefore still send (RFC 9260 section 6.2)."""
+
+from __future__ import annotations
+
+FRAGMENT_OVERHEAD = 64
+"""Bytes that a stored fragment counts beyond its payload, so that tiny ones cannot fill the memory."""
+
+OPEN_FLOOR = 65_536
+"""While the application has read everything, at least this much stays open: an unfinished message must be able to finish."""
+
+SLACK = 262_144
+"""Bytes above the limit that are still taken: what a peer sent before it learnt of a smaller window."""
+
+REASSEMBLY_LIMIT = 67_108_864
+"""Bytes of unfinished messages after which nothing more is taken, whatever else is free."""
+
+
+class ReceiveWindow:
+    """Counts bytes and works out a_rwnd.
+
+    :ivar limit: the size of the window.
+    :ivar held: bytes of whole messages that the application has not released.
+    :ivar buffered: bytes of unfinished or out-of-order messages, with their overhead.
+    :ivar advertised: what the peer was told last.
+    """
+
+    __slots__ = ("advertised", "buffered", "held", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+        self.buffered = 0
+        self.advertised = limit
+
+    @property
+    def free(self) -> int:
+        """The a_rwnd of this moment."""
+        free = self.limit - self.held - self.buffered
+        if self.held <= 0:
+            return max(free, OPEN_FLOOR)
+        return max(free, 0)
+
+    def advertise(self) -> int:
+        """Return a_rwnd and note that the peer is told so."""
+        self.advertised = free = min(self.free, 0xFFFFFFFF)
+        return free
+
+    @property
+    def is_full(self) -> bool:
+        """Whether DATA must be dropped."""
+        used = self.held + self.buffered
+        if self.held > 0:
+            return used >= self.limit + SLACK
+        return used >= REASSEMBLY_LIMIT
+
+    @property
+    def has_reopened(self) -> bool:
+        """Whether the window grew so much since the peer was told that it must hear of it now."""
+        return self.free - self.advertised >= min(self.limit // 2, 1_048_576)

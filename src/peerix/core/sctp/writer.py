@@ -1,0 +1,208 @@
+"""Cuts messages into DATA and I-DATA chunks (RFC 9260 section 3.3.1, RFC 8260 section 2.1).
+
+::
+
+    |   Type = 0    |Reserved|I|U|B|E|           Length             |
+    |                              TSN                              |
+    |      Stream Identifier        |    Stream Sequence Number     |
+    |                 Payload Protocol Identifier                   |
+
+    |   Type = 64   | Res   |I|U|B|E|           Length              |
+    |                              TSN                              |
+    |      Stream Identifier        |           Reserved            |
+    |                      Message Identifier                       |
+    |    Payload Protocol Identifier / Fragment Sequence Number     |
+
+Both are packed and unpacked as type, flags, length, TSN, stream, number, last, so the loops here and at the receiver
+serve both.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from peerix.core.sctp.chunks import DATA, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, I_DATA
+from peerix.core.sctp.messages import OutboundMessage, SentChunk
+from peerix.core.sctp.outqueue import OutboundQueue
+from peerix.core.sctp.outstanding import Outstanding
+from peerix.core.sctp.reliability import PartialReliability
+
+DATA_FORMAT = struct.Struct("!BBHIHHI")
+I_DATA_FORMAT = struct.Struct("!BBHIIII")
+
+MIN_FRAGMENT = 256
+"""A message is not cut for less than this at the end of a packet that has other chunks."""
+
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+class ChunkWriter:
+    """Writes chunks from the queue and enters them on the scoreboard."""
+
+    __slots__ = ("_format", "_interleaving", "_kind", "_outstanding", "_queue", "_reliability", "header_size")
+
+    def __init__(
+        self, queue: OutboundQueue, outstanding: Outstanding, reliability: PartialReliability
+    ) -> None:
+        self._queue = queue
+        self._outstanding = outstanding
+        self._reliability = reliability
+        self.set_interleaving(interleaving=False)
+
+    def set_interleaving(self, *, interleaving: bool) -> None:
+        """Choose between DATA and I-DATA."""
+        self._interleaving = interleaving
+        self._queue.interleaving = interleaving
+        self._format = I_DATA_FORMAT if interleaving else DATA_FORMAT
+        self._kind = I_DATA if interleaving else DATA
+        self.header_size = self._format.size
+
+    def _write(self, tsn: int, chunk: SentChunk, flags: int) -> bytes:
+        """Write a chunk of the scoreboard, with padding."""
+        message, start, end, _, _, fragment = chunk
+        data = message.data
+        size = end - start
+        flags |= message.flags
+        last = message.ppid
+        if not start:
+            flags |= FLAG_BEGIN
+        elif self._interleaving:
+            last = fragment
+        if end == len(data):
+            flags |= FLAG_END
+        stream = message.stream.id << 16 if self._interleaving else message.stream.id
+        header = self._format.pack(
+            self._kind, flags, self.header_size + size, tsn & 0xFFFFFFFF, stream, message.number, last
+        )
+        return header + data[start:end] + _PADDING[size & 3]
+
+    def resend(
+        self, room: int, parts: list[bytes], now: float, note: Callable[[int, int], None]
+    ) -> int:
+        """Write lost chunks again as far as there is room; return the room that is left.
+
+        A chunk larger than a packet goes alone: the path shrank after it was cut, and a TSN cannot be split.
+        """
+        outstanding = self._outstanding
+        while (tsn := outstanding.next_lost()) is not None:
+            message, start, end, _, sends, fragment = outstanding.chunks[tsn]
+            if self._reliability.expire(message, -sends, now):
+                continue
+            size = (self.header_size + end - start + 3) & ~3
+            if size > room and parts:
+                break
+            outstanding.lost.popleft()
+            chunk = (message, start, end, now, 1 - sends, fragment)
+            outstanding.chunks[tsn] = chunk
+            outstanding.flight += end - start
+            parts.append(self._write(tsn, chunk, FLAG_IMMEDIATE))
+            note(tsn, 1 - sends)
+            room -= size
+            if room < 0:
+                break
+        return max(room, 0)
+
+    def repeat(self, tsn: int, now: float) -> bytes:
+        """Write a chunk in flight again, as a probe for a lost tail."""
+        message, start, end, _, sends, fragment = self._outstanding.chunks[tsn]
+        chunk = (message, start, end, now, sends + 1, fragment)
+        self._outstanding.chunks[tsn] = chunk
+        return self._write(tsn, chunk, FLAG_IMMEDIATE)
+
+    def _head(self, now: float) -> OutboundMessage | None:
+        """Return the message whose turn it is; those whose time is over are given up."""
+        ring = self._queue.ring
+        while ring:
+            message = ring[0].messages[0]
+            limits = message.limits
+            if limits is not None:
+                if self._reliability.expire(message, 0, now):
+                    continue
+                if not message.offset:
+                    limits.first_tsn = self._outstanding.next_tsn
+            if message.number < 0:
+                self._queue.number(message)
+            return message
+        return None
+
+    def fill(self, room: int, parts: list[bytes], now: float, flags: int) -> int:
+        """Write new chunks as far as there is room; return the room that is left."""
+        outstanding, queue, header_size = self._outstanding, self._queue, self.header_size
+        shared = bool(parts)
+        while room > header_size:
+            message = self._head(now)
+            if message is None:
+                break
+            start, end = message.offset, len(message.data)
+            space = room - header_size
+            if end - start > space:
+                if shared and space < MIN_FRAGMENT:
+                    break
+                end = start + (space & ~3)
+            tsn = outstanding.next_tsn
+            chunk = (message, start, end, now, 1, message.fragments)
+            parts.append(self._write(tsn, chunk, flags))
+            outstanding.chunks[tsn] = chunk
+            outstanding.next_tsn = tsn + 1
+            size = end - start
+            outstanding.flight += size
+            room -= (header_size + size + 3) & ~3
+            shared = True
+            self._advance(message, tsn, size)
+        return room
+
+    def _advance(self, message: OutboundMessage, tsn: int, size: int) -> None:
+        """Note that so many bytes of the message whose turn it is have left."""
+        queue, stream = self._queue, message.stream
+        stream.queued -= size
+        queue.total -= size
+        message.fragments += 1
+        message.offset += size
+        if message.limits is not None:
+            message.limits.last_tsn = tsn
+        if message.offset == len(message.data):
+            queue.finish(stream)
+        if self._interleaving and stream.active:
+            queue.spend(stream, size)
+
+    def bulk(self, room: int, most: int, now: float, write: Callable[[bytes], bytes]) -> list[bytes]:
+        """Write up to `most` packets that hold one middle fragment each of the message whose turn it is.
+
+        Nearly all bytes of large messages leave by this loop; it does without the choices of `fill`, which costs
+        twice the time.
+        """
+        queue, outstanding = self._queue, self._outstanding
+        if self._interleaving and len(queue.ring) > 1:
+            return []
+        message = queue.ring[0].messages[0]
+        data, start = message.data, message.offset
+        size = (room - self.header_size) & ~3
+        count = min(most, (len(data) - start - 1) // size)
+        if count < 2 or not start or message.limits is not None:
+            return []
+        chunks, pack, kind, length = outstanding.chunks, self._format.pack, self._kind, self.header_size + size
+        flags, number, last, fragment = message.flags, message.number, message.ppid, message.fragments
+        stream = message.stream.id << 16 if self._interleaving else message.stream.id
+        step = 1 if self._interleaving else 0
+        if step:
+            last = fragment
+        packets: list[bytes] = []
+        tsn = outstanding.next_tsn
+        for _ in range(count):
+            end = start + size
+            packets.append(
+                write(pack(kind, flags, length, tsn & 0xFFFFFFFF, stream, number, last) + data[start:end])
+            )
+            chunks[tsn] = (message, start, end, now, 1, fragment)
+            fragment += 1
+            last += step
+            tsn += 1
+            start = end
+        outstanding.next_tsn = tsn
+        outstanding.flight += count * size
+        message.fragments = fragment
+        message.offset = start
+        message.stream.queued -= count * size
+        queue.total -= count * size
+        return packets
