@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from anyio import CancelScope
     from anyio.abc import TaskGroup
 
-    from peerix.core.datachannel import DataChannelEvent
+    from peerix.core.datachannel import ChannelEvent
     from peerix.core.session import Session
     from peerix.rtc.pump import Pump
 
@@ -38,7 +38,7 @@ class ChannelLink:
     `owner` is the task group of the connection, in which the scopes of channels live; None before and after.
     """
 
-    __slots__ = ("_closed_here", "_drainers", "_pump", "_scopes", "_session", "_shells", "_watchers", "owner")
+    __slots__ = ("_drainers", "_pump", "_scopes", "_session", "_shells", "_watchers", "owner")
 
     def __init__(self, session: Session, pump: Pump) -> None:
         self.owner: TaskGroup | None = None
@@ -48,13 +48,18 @@ class ChannelLink:
         self._scopes: dict[DataChannel, ChannelScope] = {}
         self._watchers: list[DataChannel] = []
         self._drainers: list[tuple[Channel, Event]] = []
-        self._closed_here: set[Channel] = set()
 
     def shell(self, channel: Channel) -> DataChannel:
         """The object that users have for a channel of the session."""
         shell = self._shells.get(channel)
         if shell is None:
             shell = self._shells[channel] = DataChannel(channel, self)
+        return shell
+
+    def receive(self, channel: Channel) -> DataChannel:
+        """The object for a channel that the other side has opened."""
+        shell = self.shell(channel)
+        shell.notice_open()
         return shell
 
     # -- sending
@@ -103,7 +108,7 @@ class ChannelLink:
                 await self.drained(channel)
 
     def _is_drained(self, channel: Channel) -> bool:
-        return self._session.channels.unacknowledged(channel) == 0
+        return channel.unacknowledged_amount == 0
 
     def after_flush(self) -> None:
         """Called at the end of every wake-up: those who wait for room or for an acknowledgement go on."""
@@ -135,7 +140,7 @@ class ChannelLink:
     def _owner_of(self, shell: DataChannel) -> ChannelScope:
         scope = self._scopes.get(shell)
         if scope is None:
-            scope = self._scopes[shell] = ChannelScope(partial(self.close_shell, shell))
+            scope = self._scopes[shell] = ChannelScope(shell.close)
             if self.owner is not None and shell.ready_state is not ReadyState.CLOSED:
                 self.owner.start_soon(scope.run, name=f"data channel {shell.label!r}")
         return scope
@@ -150,29 +155,21 @@ class ChannelLink:
 
     # -- ends
 
-    def close_shell(self, shell: DataChannel) -> None:
-        """Close the channel of a shell; harmless when it is closed."""
-        for channel, known in self._shells.items():
-            if known is shell:
-                self.close(channel)
-                return
-
     def close(self, channel: Channel) -> None:
         """Close a channel from this side."""
         if channel.state in (ReadyState.CLOSING, ReadyState.CLOSED):
             return
-        self._closed_here.add(channel)
         self._session.channels.close(channel, time.monotonic())
         self._pump.touch(idle=True)
 
-    def end_of(self, channel: Channel) -> Exception:
-        """What a reader of a closed channel gets."""
-        if channel in self._closed_here:
+    def end(self) -> Exception:
+        """What a reader gets when the other side, or the connection, has ended a channel."""
+        if self._session.closed and not self._session.closed_by_peer:
             return ClosedResourceError()
         broken = self._session.connection_state is ConnectionState.FAILED
         return BrokenResourceError() if broken else EndOfStream()
 
-    def dispatch(self, event: DataChannelEvent) -> None:
+    def dispatch(self, event: ChannelEvent) -> None:
         """React to what happened to a channel."""
         kind = type(event)
         if kind is ChannelMessage:
@@ -180,14 +177,15 @@ class ChannelLink:
         elif kind is ChannelOpened:
             self.shell(event.channel).notice_open()
         elif kind is ChannelClosing or kind is ChannelClosed:
-            shell = self.shell(event.channel)
+            shell = self._shells.get(event.channel)
+            if shell is None:
+                return
             shell.notice_closed()
             scope = self._scopes.pop(shell, None)
             if scope is not None:
                 scope.end()
             if kind is ChannelClosed:
-                self._shells.pop(event.channel, None)
-                self._closed_here.discard(event.channel)
+                del self._shells[event.channel]
 
     def end_all(self) -> None:
         """The connection has ended: nobody waits any longer."""

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from anyio import ClosedResourceError, Event, WouldBlock
-from anyio.abc import ObjectStream
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from peerix.core.datachannel import Channel, ReadyState
@@ -36,14 +36,14 @@ CHECKPOINT_EVERY = 64
 messages a flush, and 141,000 against 787,000 calls a second on asyncio."""
 
 
-class DataChannel(ObjectStream[Message]):
+class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
     """A data channel of a `PeerConnection` (W3C RTCDataChannel); made by it, never by hand.
 
     Messages are `str` or `bytes`. `async for message in channel` ends when the other side closes. Any task may send;
     one task at a time may receive.
     """
 
-    __slots__ = ("_calls", "_channel", "_inbox", "_link", "_opened", "_readable", "_receiver", "_sendable")
+    __slots__ = ("_calls", "_channel", "_closed_here", "_inbox", "_link", "_opened", "_readable", "_receiver", "_sendable")
 
     def __init__(self, channel: Channel, link: ChannelLink) -> None:
         self._channel = channel
@@ -54,6 +54,7 @@ class DataChannel(ObjectStream[Message]):
         self._readable: Event | None = None
         self._sendable: Event | None = None
         self._calls = 0
+        self._closed_here = False
 
     # -- what it is
 
@@ -70,27 +71,27 @@ class DataChannel(ObjectStream[Message]):
     @property
     def protocol(self) -> str:
         """The subprotocol that its opener named."""
-        return self._channel.options.protocol
+        return self._channel.protocol
 
     @property
     def ordered(self) -> bool:
         """Whether messages arrive in the order of sending."""
-        return self._channel.options.ordered
+        return self._channel.ordered
 
     @property
     def negotiated(self) -> bool:
         """Whether both sides created it with an agreed id, without DCEP."""
-        return self._channel.options.negotiated
+        return self._channel.negotiated
 
     @property
     def max_packet_life_time(self) -> int | None:
         """Milliseconds for which a message is sent again, None for ever."""
-        return self._channel.options.max_packet_life_time
+        return self._channel.max_packet_life_time
 
     @property
     def max_retransmits(self) -> int | None:
         """How often a message is sent again, None for ever."""
-        return self._channel.options.max_retransmits
+        return self._channel.max_retransmits
 
     @property
     def ready_state(self) -> ReadyState:
@@ -236,8 +237,7 @@ class DataChannel(ObjectStream[Message]):
     def _check_readable(self) -> None:
         if self._channel.state is not ReadyState.CLOSED:
             return
-        error = self._link.end_of(self._channel)
-        raise error
+        raise ClosedResourceError if self._closed_here else self._link.end()
 
     def set_receiver(self, receiver: Callable[[Message, int], None] | None) -> None:
         """Give every message and its size in bytes to a function, in the connection's task, instead of to `receive`.
@@ -253,8 +253,14 @@ class DataChannel(ObjectStream[Message]):
 
     async def aclose(self) -> None:
         """Close the channel: what was sent before still arrives, then the other side reads the end."""
-        self._link.close(self._channel)
+        self.close()
         await checkpoint()
+
+    def close(self) -> None:
+        """Close the channel without waiting."""
+        if self._channel.state not in (ReadyState.CLOSING, ReadyState.CLOSED):
+            self._closed_here = True
+            self._link.close(self._channel)
 
     # -- for the connection
 

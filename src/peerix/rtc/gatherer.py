@@ -65,7 +65,7 @@ class Gatherer:
         preference = _HIGHEST_PREFERENCE - port.port_id
         self._session.add_local_address(host, sock.address[1], port.port_id, preference)
         if not sock.can_find_mtu:
-            self._session.association.stop_path_mtu_discovery()
+            self._session.forbid_path_mtu_discovery()
 
     def resolve(self, candidate: Candidate) -> None:
         """Look up the name in a remote candidate, and hand the candidate back with the address."""

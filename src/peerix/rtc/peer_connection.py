@@ -22,7 +22,6 @@ from peerix.core.datachannel import (
     ChannelClosing,
     ChannelMessage,
     ChannelOpened,
-    ChannelOptions,
     ChannelReceived,
 )
 from peerix.core.dtls import OpenSslDtls
@@ -262,15 +261,17 @@ class PeerConnection(AsyncContextManagerMixin):
         """
         self._check_open()
         now = time.monotonic()
-        options = ChannelOptions(
-            protocol=protocol,
+        channel = self._session.channels.open(
+            label,
             ordered=ordered,
-            max_retransmits=max_retransmits,
             max_packet_life_time=max_packet_life_time,
+            max_retransmits=max_retransmits,
+            protocol=protocol,
             negotiated=negotiated,
             id=id,
+            now=now,
         )
-        channel = self._session.open_channel(label, options, now)
+        self._session.data_channel_added()
         shell = self._channels.shell(channel)
         self._pump.finish(now)
         return shell
@@ -331,7 +332,7 @@ class PeerConnection(AsyncContextManagerMixin):
             if kind in _CHANNEL_EVENTS:
                 self._channels.dispatch(event)
             elif kind is ChannelReceived:
-                self._hub.emit(DataChannelReceived(self._channels.shell(event.channel)))
+                self._hub.emit(DataChannelReceived(self._channels.receive(event.channel)))
             elif kind is GatheringNeeded:
                 self._gatherer.gather()
             elif kind is ResolutionNeeded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp.chunks import CAUSE_USER_ABORT
@@ -10,13 +10,17 @@ from peerix.core.sctp.config import MAX_STREAMS, SctpConfig
 from peerix.core.sctp.control import ControlQueue
 from peerix.core.sctp.counters import Counters
 from peerix.core.sctp.dispatch import Dispatch
-from peerix.core.sctp.events import AssociationEvent
 from peerix.core.sctp.handshake import Handshake
 from peerix.core.sctp.messages import Limits
 from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.state import SENDING, AssociationState, Lifecycle
 from peerix.core.sctp.window import ReceiveWindow
 from peerix.core.sctp.wire import HEADER_SIZE, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from peerix.core.sctp.events import AssociationEvent
 
 DEFAULT_PACKET_SIZE = 1160
 """Bytes of an SCTP packet whose DTLS record and UDP datagram stay within 1,200 (RFC 8261 section 5)."""
@@ -161,9 +165,7 @@ class Association:
             raise LocalProtocolError("a message has at least one byte and a stream below 1,024")
         limits = None
         if max_retransmits is not None or max_packet_life_time is not None:
-            limits = Limits(
-                max_retransmits, None if max_packet_life_time is None else now + max_packet_life_time
-            )
+            limits = Limits(max_retransmits, None if max_packet_life_time is None else now + max_packet_life_time)
         self._outbound.send(stream_id, ppid, data, ordered=ordered, limits=limits)
 
     def _check_sending(self, state: AssociationState) -> None:
@@ -262,9 +264,7 @@ class Association:
         established = self._dispatch.established
         if established is None:
             return False
-        return (
-            established.inbound.received.urgent or self._outbound.has_pending or not established.resets.is_idle
-        )
+        return established.inbound.received.urgent or self._outbound.has_pending or not established.resets.is_idle
 
     def packets_to_send(self, now: float, max_packets: int) -> list[bytes]:
         """Return up to so many packets; those full of DATA all have the same size, and so has the first of them."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp import chunks
 from peerix.core.sctp.chunks import describe_causes, read_chunk, write_chunk, write_tlv
-from peerix.core.sctp.config import SctpConfig
-from peerix.core.sctp.control import ControlQueue
-from peerix.core.sctp.counters import Counters
 from peerix.core.sctp.established import Established
 from peerix.core.sctp.events import AssociationClosed, AssociationEstablished, AssociationEvent
 from peerix.core.sctp.handshake import CAUSE_STALE_COOKIE, Handshake
-from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.state import RECEIVING, SENDING, AssociationState, Lifecycle
-from peerix.core.sctp.window import ReceiveWindow
 from peerix.core.sctp.wire import HEADER_SIZE, PacketFault, Wire, read_header, write_packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.sctp.config import SctpConfig
+    from peerix.core.sctp.control import ControlQueue
+    from peerix.core.sctp.counters import Counters
+    from peerix.core.sctp.outbound import Outbound
+    from peerix.core.sctp.window import ReceiveWindow
 
 
 class Dispatch:
@@ -299,9 +303,7 @@ class Dispatch:
         """End the association at once and tell the peer."""
         wire = self._wire
         if wire.remote_tag:
-            packet = write_packet(
-                wire.local_port, wire.remote_port, wire.remote_tag, chunks.write_abort(cause, reason)
-            )
+            packet = write_packet(wire.local_port, wire.remote_port, wire.remote_tag, chunks.write_abort(cause, reason))
             self.close(reason, by_peer=False)
             self._handshake.outbox.append(packet)
         else:

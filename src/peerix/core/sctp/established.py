@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from peerix.core.sctp.config import SctpConfig
-from peerix.core.sctp.control import ControlQueue
-from peerix.core.sctp.counters import Counters
-from peerix.core.sctp.events import AssociationEvent
-from peerix.core.sctp.handshake import Handshake
 from peerix.core.sctp.heartbeat import Heartbeat
 from peerix.core.sctp.inbound import Inbound
-from peerix.core.sctp.init import Agreement
-from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.reset import StreamReset
 from peerix.core.sctp.shutdown import Shutdown
-from peerix.core.sctp.window import ReceiveWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.sctp.config import SctpConfig
+    from peerix.core.sctp.control import ControlQueue
+    from peerix.core.sctp.counters import Counters
+    from peerix.core.sctp.events import AssociationEvent
+    from peerix.core.sctp.handshake import Handshake
+    from peerix.core.sctp.init import Agreement
+    from peerix.core.sctp.outbound import Outbound
+    from peerix.core.sctp.window import ReceiveWindow
 
 
 class Established:

@@ -65,10 +65,5 @@ class AssociationClosed:
 
 
 AssociationEvent: TypeAlias = (
-    AssociationEstablished
-    | MessageReceived
-    | MessageAbandoned
-    | StreamsReset
-    | StreamsResetDone
-    | AssociationClosed
+    AssociationEstablished | MessageReceived | MessageAbandoned | StreamsReset | StreamsResetDone | AssociationClosed
 )

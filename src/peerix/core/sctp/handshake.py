@@ -7,7 +7,7 @@ connection in WebRTC (RFC 8831 section 6.2), so a restart (action A) is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import (
     COOKIE_ACK,
@@ -37,6 +37,9 @@ from peerix.core.sctp.init import (
 from peerix.core.sctp.state import AssociationState, Lifecycle
 from peerix.core.sctp.timer import RetransmissionTimeout, RetransmissionTimer
 from peerix.core.sctp.wire import Wire, write_packet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CAUSE_STALE_COOKIE = 3
 
@@ -82,9 +85,7 @@ class Handshake:
             zero_checksum=config.zero_checksum,
         )
         timers = config.timers
-        self.timer = RetransmissionTimer(
-            RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max)
-        )
+        self.timer = RetransmissionTimer(RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max))
         self._retransmissions = timers.max_init_retransmissions
         self._packet = b""
         self.agreement: Agreement | None = None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import HEARTBEAT, write_chunk, write_tlv
-from peerix.core.sctp.control import ControlQueue
-from peerix.core.sctp.recovery import LossRecovery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.sctp.control import ControlQueue
+    from peerix.core.sctp.recovery import LossRecovery
 
 HEARTBEAT_INFO = 1
 _INFO = struct.Struct("!d8s")
 
 
 class Heartbeat:
-    """Sends a heartbeat when nothing was sent for a while, and counts those without an answer.
-    """
+    """Sends a heartbeat when nothing was sent for a while, and counts those without an answer."""
 
     __slots__ = ("_control", "_due", "_interval", "_nonce", "_random_bytes", "_recovery")
 

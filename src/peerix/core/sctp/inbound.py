@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from struct import Struct
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import DATA, FLAG_IMMEDIATE, I_DATA, ForwardTsn, write_sack
-from peerix.core.sctp.config import SctpConfig
-from peerix.core.sctp.counters import ReceivedCounters
-from peerix.core.sctp.events import AssociationEvent
 from peerix.core.sctp.inbox import Inbox
-from peerix.core.sctp.init import Agreement
 from peerix.core.sctp.interleaved import InterleavedReassembly
 from peerix.core.sctp.intervals import unwrap
 from peerix.core.sctp.reassembly import Reassembly
 from peerix.core.sctp.received import MAX_TSN_AHEAD, ReceivedTsns
-from peerix.core.sctp.window import ReceiveWindow
 from peerix.core.sctp.writer import DATA_FORMAT, I_DATA_FORMAT
+
+if TYPE_CHECKING:
+    from struct import Struct
+
+    from peerix.core.sctp.config import SctpConfig
+    from peerix.core.sctp.counters import ReceivedCounters
+    from peerix.core.sctp.events import AssociationEvent
+    from peerix.core.sctp.init import Agreement
+    from peerix.core.sctp.window import ReceiveWindow
 
 _BEYOND_32_BITS = 1 << 32
 
@@ -87,9 +91,7 @@ class Inbound:
             offset = (stop + 3) & ~3
         return offset
 
-    def _deliver_late(
-        self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes
-    ) -> None:
+    def _deliver_late(self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes) -> None:
         """Take a chunk that opens or fills a gap."""
         if tsn == self.received.tsns.ends[-1]:
             self.reassembly.receive_next(tsn, flags, stream, number, last, payload)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.config import MAX_STREAMS
-from peerix.core.sctp.counters import ReceivedCounters
 from peerix.core.sctp.events import AssociationEvent, MessageReceived
 from peerix.core.sctp.window import FRAGMENT_OVERHEAD, ReceiveWindow
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.counters import ReceivedCounters
 
 MAX_INVALID_STREAMS = 16
 """Stream ids out of range that are reported at once."""

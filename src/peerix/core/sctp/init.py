@@ -73,9 +73,7 @@ def write_init(init: Init) -> bytes:
     parameters.append(write_tlv(PARAMETER_SUPPORTED_EXTENSIONS, bytes(sorted(init.extensions))))
     if init.cookie is not None:
         parameters.append(write_tlv(PARAMETER_STATE_COOKIE, init.cookie))
-    fixed = _FIXED.pack(
-        init.tag, init.advertised_rwnd, init.outbound_streams, init.inbound_streams, init.initial_tsn
-    )
+    fixed = _FIXED.pack(init.tag, init.advertised_rwnd, init.outbound_streams, init.inbound_streams, init.initial_tsn)
     return fixed + b"".join(parameters)
 
 
@@ -151,12 +149,7 @@ def agree(ours: Init, theirs: Init, port: int) -> Agreement:
 
 def write_cookie(secret: bytes, agreement: Agreement, now: float) -> bytes:
     """Write a state cookie: what we agreed to, and a MAC that proves it was us (RFC 9260 section 5.1.3)."""
-    flags = (
-        agreement.interleaving
-        | agreement.forward_tsn << 1
-        | agreement.reconfig << 2
-        | agreement.zero_checksum << 3
-    )
+    flags = agreement.interleaving | agreement.forward_tsn << 1 | agreement.reconfig << 2 | agreement.zero_checksum << 3
     content = _COOKIE.pack(
         now,
         agreement.tag,

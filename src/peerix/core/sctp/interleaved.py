@@ -5,9 +5,13 @@ Fragments carry their message's number and their own, so messages of several str
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.chunks import FLAG_BEGIN, FLAG_END, FLAG_UNORDERED
-from peerix.core.sctp.inbox import Inbox
 from peerix.core.sctp.window import FRAGMENT_OVERHEAD
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.inbox import Inbox
 
 MESSAGE_OVERHEAD = 512
 """Bytes that an unfinished message counts beyond its fragments."""

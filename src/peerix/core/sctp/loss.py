@@ -8,10 +8,12 @@ sent again; each is looked at until it is decided, so the work follows the losse
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
-from peerix.core.sctp.messages import SentChunk
-from peerix.core.sctp.outstanding import Delivered, Outstanding
-from peerix.core.sctp.timer import RetransmissionTimeout
+if TYPE_CHECKING:
+    from peerix.core.sctp.messages import SentChunk
+    from peerix.core.sctp.outstanding import Delivered, Outstanding
+    from peerix.core.sctp.timer import RetransmissionTimeout
 
 MISSING_REPORTS = 3
 """RFC 9260 section 7.2.4 and DupThresh of RFC 8985."""
@@ -97,17 +99,13 @@ class LossDetector:
 
     def _patience(self, packet_size: int, *, recovering: bool) -> float:
         """RACK.reo_wnd (RFC 8985 section 6.2 step 4)."""
-        certain = (
-            recovering or self._reports >= MISSING_REPORTS or self._acked_above >= MISSING_REPORTS * packet_size
-        )
+        certain = recovering or self._reports >= MISSING_REPORTS or self._acked_above >= MISSING_REPORTS * packet_size
         if certain and not self._reordering:
             return 0.0
         timeout = self._timeout
         return min(self._steps * timeout.min_rtt / 4, timeout.srtt or timeout.min_rtt)
 
-    def detect(
-        self, outstanding: Outstanding, packet_size: int, now: float, *, recovering: bool
-    ) -> list[SentChunk]:
+    def detect(self, outstanding: Outstanding, packet_size: int, now: float, *, recovering: bool) -> list[SentChunk]:
         """Mark what is lost by now; return it."""
         self.deadline = None
         lost: list[SentChunk] = []
@@ -133,9 +131,7 @@ class LossDetector:
                 lost.append(marked)
         return lost
 
-    def _is_lost(
-        self, tsn: int, chunk: SentChunk, latest: tuple[float, int], patience: float, now: float
-    ) -> bool:
+    def _is_lost(self, tsn: int, chunk: SentChunk, latest: tuple[float, int], patience: float, now: float) -> bool:
         """Whether it is; if time has to tell, the deadline is set."""
         sent_at = chunk[3]
         if (sent_at, tsn) >= latest:

@@ -81,9 +81,7 @@ class OutboundMessage:
 
     __slots__ = ("data", "flags", "fragments", "limits", "number", "offset", "ppid", "stream")
 
-    def __init__(
-        self, stream: OutboundStream, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None
-    ) -> None:
+    def __init__(self, stream: OutboundStream, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None) -> None:
         self.stream = stream
         self.ppid = ppid
         self.data = data

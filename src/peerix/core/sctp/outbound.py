@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.chunks import FLAG_IMMEDIATE
-from peerix.core.sctp.config import SctpConfig
-from peerix.core.sctp.counters import SentCounters
-from peerix.core.sctp.events import AssociationEvent
-from peerix.core.sctp.init import Agreement
 from peerix.core.sctp.messages import Limits, OutboundMessage
 from peerix.core.sctp.outqueue import OutboundQueue
 from peerix.core.sctp.outstanding import Outstanding
@@ -15,6 +13,12 @@ from peerix.core.sctp.reliability import PartialReliability
 from peerix.core.sctp.timer import RetransmissionTimeout
 from peerix.core.sctp.wire import HEADER_SIZE, Wire
 from peerix.core.sctp.writer import ChunkWriter
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.config import SctpConfig
+    from peerix.core.sctp.counters import SentCounters
+    from peerix.core.sctp.events import AssociationEvent
+    from peerix.core.sctp.init import Agreement
 
 MAX_CHUNKS_OUTSTANDING = 60_000
 """TSNs without cumulative acknowledgement; a gap block (16 bits) cannot tell of more."""
@@ -84,9 +88,7 @@ class Outbound:
         self.recovery.packet_size = size & ~3
         self.queue.quantum = size & ~3
 
-    def send(
-        self, stream_id: int, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None
-    ) -> None:
+    def send(self, stream_id: int, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None) -> None:
         """Queue a message."""
         stream = self.queue.stream(stream_id)
         self.queue.add(OutboundMessage(stream, ppid, data, ordered=ordered, limits=limits))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.intervals import IntervalSet
-from peerix.core.sctp.messages import SentChunk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from peerix.core.sctp.messages import SentChunk
 
 
 class Delivered:

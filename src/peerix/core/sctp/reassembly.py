@@ -7,10 +7,13 @@ kept at hand: in order, a fragment costs one comparison and one append.
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import FLAG_BEGIN, FLAG_END, FLAG_UNORDERED
-from peerix.core.sctp.inbox import Inbox
 from peerix.core.sctp.window import FRAGMENT_OVERHEAD
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.inbox import Inbox
 
 _WHOLE = FLAG_BEGIN | FLAG_END
 

@@ -5,13 +5,17 @@ Owns the T3-rtx timer, the tail-loss probe and the recovery period, and tells th
 
 from __future__ import annotations
 
-from peerix.core.sctp.chunks import Sack
-from peerix.core.sctp.congestion import CongestionControl
-from peerix.core.sctp.counters import SentCounters
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.intervals import unwrap
 from peerix.core.sctp.loss import LossDetector
-from peerix.core.sctp.outstanding import Outstanding
 from peerix.core.sctp.timer import RetransmissionTimeout, RetransmissionTimer
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.chunks import Sack
+    from peerix.core.sctp.congestion import CongestionControl
+    from peerix.core.sctp.counters import SentCounters
+    from peerix.core.sctp.outstanding import Outstanding
 
 PEER_DELAYED_ACK = 0.2
 """Seconds for which a peer may delay the SACK of a lone packet (RFC 9260 section 6.2)."""

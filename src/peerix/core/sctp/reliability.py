@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.chunks import ForwardTsn, write_forward_tsn
-from peerix.core.sctp.counters import SentCounters
 from peerix.core.sctp.events import AssociationEvent, MessageAbandoned
 from peerix.core.sctp.intervals import TSN_MASK
-from peerix.core.sctp.messages import OutboundMessage
-from peerix.core.sctp.outqueue import OutboundQueue
-from peerix.core.sctp.outstanding import Outstanding
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.counters import SentCounters
+    from peerix.core.sctp.messages import OutboundMessage
+    from peerix.core.sctp.outqueue import OutboundQueue
+    from peerix.core.sctp.outstanding import Outstanding
 
 MAX_FORWARD_STREAMS = 64
 """Entries of one FORWARD TSN; with more abandoned messages it advances in several steps."""

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import RE_CONFIG, read_tlvs, write_chunk, write_tlv
-from peerix.core.sctp.control import ControlQueue
 from peerix.core.sctp.events import AssociationEvent, StreamsReset, StreamsResetDone
-from peerix.core.sctp.inbound import Inbound
-from peerix.core.sctp.init import Agreement
 from peerix.core.sctp.intervals import TSN_MASK, unwrap
-from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.timer import RetransmissionTimer
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.control import ControlQueue
+    from peerix.core.sctp.inbound import Inbound
+    from peerix.core.sctp.init import Agreement
+    from peerix.core.sctp.outbound import Outbound
 
 OUTGOING_RESET = 13
 INCOMING_RESET = 14
@@ -129,9 +132,7 @@ class StreamReset:
         number = self._next_number
         self._next_number = (number + 1) & TSN_MASK
         last_tsn = (self._outbound.outstanding.next_tsn - 1) & TSN_MASK
-        value = struct.pack(
-            f"!III{len(flushed)}H", number, (self._peer_number - 1) & TSN_MASK, last_tsn, *flushed
-        )
+        value = struct.pack(f"!III{len(flushed)}H", number, (self._peer_number - 1) & TSN_MASK, last_tsn, *flushed)
         self._request = _Request(number, flushed, write_tlv(OUTGOING_RESET, value, last=True))
         self._send_request(now)
 
@@ -157,11 +158,11 @@ class StreamReset:
             if kind == RESPONSE:
                 if len(content) < 8:
                     return False
-                self._receive_response(*struct.unpack_from("!II", content), now)
+                answered, result = struct.unpack_from("!II", content)
+                self._receive_response(answered, result, now)
             elif OUTGOING_RESET <= kind <= ADD_INCOMING and len(content) >= 4:
                 number = int.from_bytes(content[:4], "big")
-                result = self._answer(number, kind, content)
-                answers.append(write_tlv(RESPONSE, struct.pack("!II", number, result)))
+                answers.append(write_tlv(RESPONSE, struct.pack("!II", number, self._answer(number, kind, content))))
             else:
                 return False
         if answers:

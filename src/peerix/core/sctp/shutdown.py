@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.sctp.chunks import SHUTDOWN, SHUTDOWN_ACK, write_chunk
-from peerix.core.sctp.control import ControlQueue
-from peerix.core.sctp.inbound import Inbound
 from peerix.core.sctp.intervals import TSN_MASK
-from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.state import AssociationState, Lifecycle
 from peerix.core.sctp.timer import RetransmissionTimer
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.control import ControlQueue
+    from peerix.core.sctp.inbound import Inbound
+    from peerix.core.sctp.outbound import Outbound
 
 
 class Shutdown:
@@ -19,9 +23,7 @@ class Shutdown:
 
     __slots__ = ("_control", "_inbound", "_lifecycle", "_outbound", "timer")
 
-    def __init__(
-        self, lifecycle: Lifecycle, inbound: Inbound, outbound: Outbound, control: ControlQueue
-    ) -> None:
+    def __init__(self, lifecycle: Lifecycle, inbound: Inbound, outbound: Outbound, control: ControlQueue) -> None:
         self._lifecycle = lifecycle
         self._inbound = inbound
         self._outbound = outbound

@@ -11,10 +11,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import google_crc32c
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEADER_SIZE = 12
 _HEADER = struct.Struct("!HHII")

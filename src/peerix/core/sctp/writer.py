@@ -20,13 +20,17 @@ serve both.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import DATA, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, I_DATA
-from peerix.core.sctp.messages import OutboundMessage, SentChunk
-from peerix.core.sctp.outqueue import OutboundQueue
-from peerix.core.sctp.outstanding import Outstanding
-from peerix.core.sctp.reliability import PartialReliability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.core.sctp.messages import OutboundMessage, SentChunk
+    from peerix.core.sctp.outqueue import OutboundQueue
+    from peerix.core.sctp.outstanding import Outstanding
+    from peerix.core.sctp.reliability import PartialReliability
 
 DATA_FORMAT = struct.Struct("!BBHIHHI")
 I_DATA_FORMAT = struct.Struct("!BBHIIII")
@@ -42,9 +46,7 @@ class ChunkWriter:
 
     __slots__ = ("_format", "_interleaving", "_kind", "_outstanding", "_queue", "_reliability", "header_size")
 
-    def __init__(
-        self, queue: OutboundQueue, outstanding: Outstanding, reliability: PartialReliability
-    ) -> None:
+    def __init__(self, queue: OutboundQueue, outstanding: Outstanding, reliability: PartialReliability) -> None:
         self._queue = queue
         self._outstanding = outstanding
         self._reliability = reliability
@@ -77,9 +79,7 @@ class ChunkWriter:
         )
         return header + data[start:end] + _PADDING[size & 3]
 
-    def resend(
-        self, room: int, parts: list[bytes], now: float, note: Callable[[int, int], None]
-    ) -> int:
+    def resend(self, room: int, parts: list[bytes], now: float, note: Callable[[int, int], None]) -> int:
         """Write lost chunks again as far as there is room; return the room that is left.
 
         A chunk larger than a packet goes alone: the path shrank after it was cut, and a TSN cannot be split.
@@ -128,7 +128,7 @@ class ChunkWriter:
 
     def fill(self, room: int, parts: list[bytes], now: float, flags: int) -> int:
         """Write new chunks as far as there is room; return the room that is left."""
-        outstanding, queue, header_size = self._outstanding, self._queue, self.header_size
+        outstanding, header_size = self._outstanding, self.header_size
         shared = bool(parts)
         while room > header_size:
             message = self._head(now)
@@ -191,9 +191,7 @@ class ChunkWriter:
         tsn = outstanding.next_tsn
         for _ in range(count):
             end = start + size
-            packets.append(
-                write(pack(kind, flags, length, tsn & 0xFFFFFFFF, stream, number, last) + data[start:end])
-            )
+            packets.append(write(pack(kind, flags, length, tsn & 0xFFFFFFFF, stream, number, last) + data[start:end]))
             chunks[tsn] = (message, start, end, now, 1, fragment)
             fragment += 1
             last += step

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from peerix.core.datachannel import DataChannelEvent
+from peerix.core.datachannel import ChannelEvent
 from peerix.core.jsep import SignalingState
 
 if TYPE_CHECKING:
@@ -94,5 +94,5 @@ SessionEvent: TypeAlias = (
     | ConnectionStateChanged
     | GatheringNeeded
     | ResolutionNeeded
-    | DataChannelEvent
+    | ChannelEvent
 )

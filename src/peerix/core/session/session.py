@@ -17,15 +17,7 @@ from peerix.core.ice import (
     IceStateChanged,
     SendPathChanged,
 )
-from peerix.core.sctp import (
-    Association,
-    AssociationClosed,
-    AssociationEstablished,
-    MessageReceived,
-    SctpConfig,
-    StreamsReset,
-    StreamsResetDone,
-)
+from peerix.core.sctp import Association, AssociationClosed, SctpConfig
 from peerix.core.session.events import (
     ConnectionState,
     ConnectionStateChanged,
@@ -39,7 +31,6 @@ from peerix.core.session.transport import Outgoing, Received, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from peerix.core.datachannel import Channel, ChannelOptions
     from peerix.core.dtls import DtlsTransport
     from peerix.core.ice import IceEvent
     from peerix.core.jsep import Applied
@@ -81,6 +72,7 @@ class Session:
         "association",
         "channels",
         "closed",
+        "closed_by_peer",
         "connection_state",
         "negotiation",
         "transport",
@@ -109,6 +101,7 @@ class Session:
         self.negotiation = Negotiation(ice, fingerprint_texts, random_bytes, self._emit)
         self.connection_state = ConnectionState.NEW
         self.closed = False
+        self.closed_by_peer = False
         self._events: list[SessionEvent] = []
         self._association_started = False
         self._goodbye: list[Outgoing] = []
@@ -153,7 +146,7 @@ class Session:
         if applied.dtls_role is not None:
             fingerprints = [Fingerprint(entry.algorithm, entry.value) for entry in applied.fingerprints]
             self.transport.set_peer(DtlsRole(applied.dtls_role), fingerprints)
-            self.channels.set_role(is_dtls_client=applied.dtls_role == "client")
+            self.channels.set_role(applied.dtls_role == "client")
         if applied.sctp is not None:
             self.association.remote_port = applied.sctp.port
             self.channels.max_message_size = applied.sctp.max_message_size
@@ -168,6 +161,10 @@ class Session:
         """A socket is bound to an address. `preference` (0 to 65,535) orders the addresses of this host."""
         self.negotiation.add_local_address(host, port_number, port, preference)
 
+    def forbid_path_mtu_discovery(self) -> None:
+        """A port cannot forbid fragments: probes would find what the network glues together again."""
+        self.association.config.path_mtu_discovery = False
+
     def end_of_gathering(self, now: float) -> None:
         """There are no further local candidates."""
         self.negotiation.end_of_gathering(now)
@@ -178,12 +175,10 @@ class Session:
         self.transport.ice.add_remote_candidate(replace(candidate, host=host), now)
         self._advance(now)
 
-    def open_channel(self, label: str, options: ChannelOptions, now: float) -> Channel:
-        """Open a data channel; the first one makes a negotiation necessary."""
-        channel = self.channels.open(label, options, now)
+    def data_channel_added(self) -> None:
+        """A data channel was opened; the first one makes a negotiation necessary."""
         self.negotiation.negotiator.add_data_section()
         self.negotiation.update_needed()
-        return channel
 
     # -- packets
 
@@ -249,17 +244,7 @@ class Session:
         """Give what the association reports to the data channels, and take what they report."""
         channels = self.channels
         for event in self.association.poll_events():
-            kind = type(event)
-            if kind is MessageReceived:
-                channels.receive(event.stream_id, event.ppid, event.data, now)
-            elif kind is StreamsReset:
-                channels.streams_reset(event.stream_ids, now)
-            elif kind is StreamsResetDone:
-                channels.streams_reset_done(event.stream_ids)
-            elif kind is AssociationEstablished:
-                channels.established(now)
-            elif kind is AssociationClosed:
-                channels.close_all()
+            channels.handle_event(event, now)
         if events := channels.poll_events():
             self._events += events
 
@@ -277,6 +262,7 @@ class Session:
         if self.closed:
             state = ConnectionState.CLOSED
         elif dtls is DtlsState.CLOSED:
+            self.closed_by_peer = True
             self.close(now)
             return
         elif dtls is DtlsState.FAILED:
@@ -305,9 +291,9 @@ class Session:
         if transport.dtls.state is DtlsState.CONNECTED:
             self.association.abort("the connection was closed", now)
             self._goodbye = transport.seal(self.association.packets_to_send(now, MAX_PACKETS))
+        else:
+            self.channels.handle_event(AssociationClosed("the connection was closed", by_peer=False), now)
         self._pass_up(now)
-        self.channels.close_all()
-        self._events += self.channels.poll_events()
         self._goodbye += transport.close(now)
         self.negotiation.close()
         self.repeat_goodbye()
