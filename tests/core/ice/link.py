@@ -108,7 +108,7 @@ def make_agent(seed: int, *, controlling: bool) -> IceAgent:
 def make_side(seed: int, *hosts: str, controlling: bool) -> Side:
     side = Side(make_agent(seed, controlling=controlling))
     for index, host in enumerate(hosts):
-        add_host(side, host, 1000 * seed + index)
+        add_host(side, host, 1000 * (seed % 60) + index)
     return side
 
 

@@ -1,11 +1,40 @@
-"""Two agents find each other."""
+"""Two agents find each other: pairing, pacing, nomination, trickle."""
 
 from __future__ import annotations
 
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
 import pytest
 
-from peerix.core.ice import IceState
-from tests.core.ice.link import connect, describe, make_link, selected
+from peerix.core.errors import LocalProtocolError
+from peerix.core.ice import (
+    Candidate,
+    CandidateNeedsResolution,
+    IceParameters,
+    IceState,
+    PairState,
+    host_candidate,
+    relayed_candidate,
+    server_reflexive_candidate,
+)
+from peerix.core.ice.candidates import MAX_REMOTE_CANDIDATES, MAX_WAITING_CANDIDATES
+from peerix.core.ice.check_list import MAX_PAIRS, MAX_UNPACED_CHECKS, TA, TA_SAME_HOST
+from peerix.core.ice.nomination import DIRECT_WAIT, RELAY_WAIT
+from peerix.core.ice.session import PATIENCE
+from tests.core.ice.link import Address, Link, add_host, connect, describe, make_agent, make_link, make_side, selected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def remote(line: str) -> Candidate:
+    return Candidate.parse(line)
+
+
+def host_line(host: str, port: int, priority: int = 2130706431, foundation: str = "1") -> Candidate:
+    return Candidate.parse(f"candidate:{foundation} 1 udp {priority} {host} {port} typ host")
 
 
 def test_two_agents_connect_over_a_link() -> None:
@@ -17,11 +46,37 @@ def test_two_agents_connect_over_a_link() -> None:
     assert two.agent.send_path == (2000, ("192.0.2.1", 1000))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "192.0.2.1", "fe80::1", "2001:db8::1"])
+def test_two_agents_connect_on_one_address(host: str) -> None:
+    link = make_link(host, host)
+    connect(link)
+
+
 def test_a_set_up_without_loss_needs_no_timer() -> None:
-    link = make_link(("127.0.0.1",), ("127.0.0.1",), latency=0.0)
+    link = make_link("127.0.0.1", "127.0.0.1", latency=0.0)
     start = link.now
     connect(link)
     assert link.now == start
+
+
+def test_a_set_up_over_a_link_takes_the_least_round_trips() -> None:
+    link = make_link(latency=0.05)
+    start = link.now
+    connect(link)
+    # One round trip for the check, one for the nominating check.
+    assert link.now - start == pytest.approx(0.2)
+
+
+def test_data_may_flow_before_nomination() -> None:
+    link = make_link(latency=0.05)
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now)
+    start = link.now
+    assert link.run(1.0, until=lambda: two.agent.send_path is not None)
+    assert link.now - start == pytest.approx(0.1)
+    assert two.agent.selected_pair is None
+    assert two.agent.state is IceState.CONNECTED
 
 
 @pytest.mark.parametrize("ended", [False, True])
@@ -34,3 +89,423 @@ def test_completed_needs_the_end_of_candidates(ended: bool) -> None:
     assert selected(link)
     assert one.agent.state is (IceState.COMPLETED if ended else IceState.CONNECTED)
     assert one.states[:2] == ["checking", "connected"]
+
+
+def test_an_answerers_check_before_the_answer_is_answered_and_remembered() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    link.run(0.5)
+    assert two.agent.send_path == (2000, ("192.0.2.1", 1000))
+    assert one.agent.is_known(1000, ("192.0.2.2", 2000))
+    assert one.agent.state is IceState.NEW
+    describe(two, one, link.now, candidates=False)
+    start = link.now
+    assert link.run(1.0, until=lambda: selected(link))
+    assert link.now - start < 0.05
+
+
+def test_early_checks_of_another_description_are_forgotten() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    link.run(0.5)
+    one.agent.set_remote_parameters(IceParameters("other", "x" * 24))
+    assert one.agent.pairs == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_candidates_may_come_in_any_order_and_before_the_description(seed: int) -> None:
+    link = make_link(("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))
+    one, two = link.sides
+    actions: list[Callable[[], object]] = []
+    for source, target in ((one, two), (two, one)):
+        actions += [
+            partial(target.agent.add_remote_candidate, candidate, link.now)
+            for candidate in source.agent.local_candidates
+        ]
+        actions.append(partial(target.agent.set_remote_parameters, source.agent.local_parameters))
+        actions.append(partial(target.agent.end_of_remote_candidates, link.now))
+        actions.append(partial(source.agent.end_of_local_candidates, link.now))
+    chance = random.Random(seed)
+    chance.shuffle(actions)
+    for action in actions:
+        action()
+        if chance.random() < 0.5:
+            link.flush()
+    assert link.run(3.0, until=lambda: selected(link))
+
+
+def test_a_candidate_of_another_description_waits_for_it() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_remote_candidate(host_line("192.0.2.2", 5).with_ufrag("efgh"), 0.0)
+    assert agent.pairs == []
+    agent.restart(0.0)
+    agent.set_remote_parameters(IceParameters("efgh", "x" * 24))
+    assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 5)]
+
+
+def test_waiting_candidates_are_bounded_and_the_oldest_go_first() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    for port in range(1, MAX_WAITING_CANDIDATES + 51):
+        agent.add_remote_candidate(host_line("192.0.2.2", port).with_ufrag("abcd"), 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    assert {candidate.port for candidate in agent.remote_candidates} == set(range(51, 151))
+
+
+def test_pairs_are_ordered_by_the_formula_of_rfc_8445() -> None:
+    agent = make_agent(1, controlling=True)
+    local = agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for priority in (5, 2130706432, 7):
+        agent.add_remote_candidate(host_line("192.0.2.2", priority % 65536 or 9, priority), 0.0)
+    ours = local.priority
+    expected = [(min(ours, p) << 32) + 2 * max(ours, p) + (ours > p) for p in (2130706432, 7, 5)]
+    assert [pair.priority for pair in agent.pairs] == expected
+    agent.controlling = False
+    assert agent.pairs[0].priority == (ours << 32) + 2 * 2130706432 + 1
+
+
+def test_a_server_reflexive_candidate_makes_no_pair_of_its_own() -> None:
+    agent = make_agent(1, controlling=True)
+    base = host_candidate("192.0.2.1", 1)
+    agent.add_local_candidate(base, 1)
+    agent.add_local_candidate(server_reflexive_candidate(("198.51.100.1", 9), base, server="s"), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_remote_candidate(host_line("192.0.2.2", 5), 0.0)
+    assert len(agent.pairs) == 1
+    assert len(agent.local_candidates) == 2
+
+
+def test_a_candidate_with_a_hidden_base_is_paired_by_it() -> None:
+    agent = make_agent(1, controlling=True)
+    hidden = remote("candidate:1 1 udp 2130706431 0d4e.local 5 typ host")
+    with pytest.raises(LocalProtocolError):
+        agent.add_local_candidate(hidden, 1)
+    agent.add_local_candidate(hidden, 1, base="192.0.2.1")
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_remote_candidate(host_line("192.0.2.2", 5), 0.0)
+    agent.add_remote_candidate(host_line("2001:db8::2", 5), 0.0)
+    assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 5)]
+
+
+def test_candidates_that_are_not_used_are_counted() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for line in (
+        "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active",
+        "candidate:1 2 udp 1 192.0.2.1 9 typ host",
+        "candidate:1 1 udp 1 192.0.2.1 9 typ other",
+        "candidate:1 1 udp 1 192.0.2.1 0 typ host",
+        "candidate:1 1 udp 1 example.org 9 typ host",
+        "candidate:1 1 udp 1 224.0.0.1 9 typ host",
+    ):
+        agent.add_remote_candidate(remote(line), 0.0)
+    assert agent.counters.ignored_candidates == 6
+    assert agent.remote_candidates == []
+
+
+def test_a_local_name_asks_for_resolution_once_and_the_answer_is_used() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now, candidates=False)
+    describe(two, one, link.now, candidates=False)
+    named = remote("candidate:1 1 udp 2130706431 0d4e.local 2000 typ host")
+    one.agent.add_remote_candidate(named, link.now)
+    one.agent.add_remote_candidate(named, link.now)
+    assert one.agent.poll_events()[1:] == [CandidateNeedsResolution(named)]
+    one.agent.add_remote_candidate(named.with_host("192.0.2.2"), link.now)
+    assert link.run(1.0, until=lambda: selected(link))
+
+
+def test_a_side_whose_candidates_cannot_be_resolved_connects_all_the_same() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now, candidates=False)
+    assert link.run(1.0, until=lambda: selected(link))
+    assert [candidate.type for candidate in one.agent.remote_candidates] == ["prflx"]
+
+
+def test_the_signalled_form_of_a_peer_reflexive_candidate_takes_its_place() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now, candidates=False)
+    assert link.run(1.0, until=lambda: selected(link))
+    one.agent.add_remote_candidate(two.agent.local_candidates[0], link.now)
+    assert [candidate.type for candidate in one.agent.remote_candidates] == ["host"]
+    assert [pair.remote.type for pair in one.agent.pairs] == ["host"]
+
+
+def nat_link() -> Link:
+    """Side two sits behind a NAT: its packets come from 198.51.100.2, port 7000."""
+    link = make_link("192.0.2.1", "10.0.0.2")
+    outside = ("198.51.100.2", 7000)
+
+    def nat(source: Address, _destination: Address) -> Address:
+        return outside if source == ("10.0.0.2", 2000) else source
+
+    link.nat = nat
+    link.inbound[outside] = ("10.0.0.2", 2000)
+    link.drop = lambda _source, destination, _data: destination[0] == "10.0.0.2"
+    return link
+
+
+def test_both_sides_learn_peer_reflexive_candidates_through_a_nat() -> None:
+    link = nat_link()
+    connect(link)
+    one, two = link.sides
+    assert one.agent.send_path == (1000, ("198.51.100.2", 7000))
+    pair = two.agent.selected_pair
+    assert pair is not None
+    assert (pair.local.type, pair.local.host, pair.local.related) == ("prflx", "198.51.100.2", ("10.0.0.2", 2000))
+
+
+def test_first_checks_are_not_paced_and_the_rest_is() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for index in range(MAX_UNPACED_CHECKS + 3):
+        agent.add_remote_candidate(host_line("192.0.2.2", 5 + index, foundation=str(index)), 10.0)
+    assert len(agent.datagrams_to_send(10.0)) == MAX_UNPACED_CHECKS
+    sent: list[float] = []
+    now = 10.0
+    while len(sent) < 3:
+        timeout = agent.next_timeout()
+        assert timeout is not None
+        now = max(now, timeout)
+        fresh = {address for _, address, _ in agent.datagrams_to_send(now)}
+        sent += [now] * (len(fresh - {("192.0.2.2", 5 + index) for index in range(MAX_UNPACED_CHECKS)}))
+    assert [at - 10.0 for at in sent] == pytest.approx([TA, 2 * TA, 3 * TA])
+
+
+@pytest.mark.parametrize(("host", "ta"), [("192.0.2.2", TA), ("192.0.2.1", TA_SAME_HOST)])
+def test_pacing_is_quicker_between_candidates_of_this_host(host: str, ta: float) -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for index in range(MAX_UNPACED_CHECKS + 1):
+        agent.add_remote_candidate(host_line(host, 5 + index, foundation=str(index)), 10.0)
+    agent.datagrams_to_send(10.0)
+    assert agent.next_timeout() == pytest.approx(10.0 + ta)
+
+
+def test_pairs_of_one_foundation_wait_for_the_first_of_them() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for port in (5, 6, 7):
+        agent.add_remote_candidate(host_line("192.0.2.2", port), 0.0)
+    agent.datagrams_to_send(0.0)
+    assert [pair.state for pair in agent.pairs] == [PairState.IN_PROGRESS, PairState.FROZEN, PairState.FROZEN]
+
+
+def test_a_foundation_thaws_when_its_first_check_has_no_answer() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for port in (5, 6):
+        agent.add_remote_candidate(host_line("192.0.2.2", port), 0.0)
+    now = 0.0
+    while now < 1.0:
+        agent.datagrams_to_send(now)
+        timeout = agent.next_timeout()
+        assert timeout is not None
+        now = timeout
+    assert [pair.state for pair in agent.pairs] == [PairState.IN_PROGRESS] * 2
+
+
+def test_remote_candidates_and_pairs_are_bounded() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    for port in range(1, 301):
+        agent.add_remote_candidate(host_line("192.0.2.2", port, foundation=str(port)), 0.0)
+    assert len(agent.remote_candidates) == MAX_REMOTE_CANDIDATES
+    assert len(agent.pairs) == MAX_PAIRS
+
+
+def test_a_full_list_gives_up_its_worst_pair_for_a_better_one() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2)
+    for port in range(1, 51):
+        agent.add_remote_candidate(host_line("192.0.2.2", port, port), 0.0)
+    agent.add_remote_candidate(host_line("192.0.2.3", 9, 2130706431), 0.0)
+    assert len(agent.pairs) == MAX_PAIRS
+    assert [pair.address for pair in agent.pairs[:2]] == [("192.0.2.3", 9)] * 2
+    assert ("192.0.2.2", 1) not in [pair.address for pair in agent.pairs]
+
+
+def test_a_lost_first_check_costs_a_tenth_of_a_second() -> None:
+    link = make_link()
+    lost = []
+
+    def drop(source: Address, destination: Address, _data: bytes) -> bool:
+        first = (source, destination) not in lost
+        lost.append((source, destination))
+        return first
+
+    link.drop = drop
+    start = link.now
+    connect(link)
+    assert link.now - start < 0.2
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_agents_connect_over_a_link_that_loses_a_third(seed: int) -> None:
+    link = make_link(("192.0.2.1", "2001:db8::1"), ("192.0.2.2", "2001:db8::2"))
+    chance = random.Random(seed)
+    link.drop = lambda _source, _destination, _data: chance.random() < 0.33
+    connect(link, 10.0)
+
+
+def relayed(link: Link) -> None:
+    """Give side one a relay beside its host candidate."""
+    one = link.sides[0]
+    one.sockets[1999] = ("203.0.113.1", 1999)
+    candidate = relayed_candidate(("203.0.113.1", 1999), ("192.0.2.1", 1000), server="turn")
+    one.agent.add_local_candidate(candidate, 1999)
+
+
+def test_a_relay_waits_a_little_for_something_better() -> None:
+    link = make_link()
+    relayed(link)
+    link.drop = lambda source, destination, _data: ("192.0.2.1", 1000) in {source, destination}
+    start = link.now
+    connect(link)
+    assert RELAY_WAIT <= link.now - start < RELAY_WAIT + 0.2
+    assert link.sides[0].agent.send_path == (1999, ("192.0.2.2", 2000))
+    assert link.sides[0].agent.state is IceState.CONNECTED
+
+
+def test_a_host_pair_that_works_is_nominated_while_others_are_checked() -> None:
+    link = make_link(("192.0.2.1", "10.0.0.1"), "192.0.2.2")
+    link.drop = lambda source, destination, _data: "10.0.0.1" in {source[0], destination[0]}
+    start = link.now
+    connect(link)
+    assert link.now - start < DIRECT_WAIT
+
+
+def test_a_direct_path_that_comes_up_later_replaces_the_relay() -> None:
+    link = make_link()
+    relayed(link)
+    opened = link.now + 2.0
+    link.drop = lambda source, destination, _data: link.now < opened and ("192.0.2.1", 1000) in {source, destination}
+    connect(link)
+    link.run(12.0)
+    assert link.sides[1].agent.send_path == (2000, ("192.0.2.1", 1000))
+    assert link.sides[0].paths[-1] == (1000, ("192.0.2.2", 2000))
+
+
+def test_a_better_network_that_appears_is_taken_over() -> None:
+    one, two = make_side(1, controlling=True), make_side(2, controlling=False)
+    link = Link(one, two)
+    add_host(one, "10.0.0.1", 1000, local_preference=100)
+    add_host(two, "192.0.2.2", 2000)
+    connect(link)
+    link.run(20.0)
+    signalled = add_host(one, "192.0.2.1", 1001, local_preference=65535)
+    two.agent.add_remote_candidate(signalled, link.now)
+    link.run(1.0)
+    assert one.agent.send_path == (1001, ("192.0.2.2", 2000))
+    assert two.agent.send_path == (2000, ("192.0.2.1", 1001))
+    assert one.agent.state is IceState.CONNECTED
+
+
+def test_a_network_that_goes_away_is_replaced_by_another() -> None:
+    link = make_link(("192.0.2.1", "10.0.0.1"), "192.0.2.2")
+    connect(link)
+    one, two = link.sides
+    link.run(3.0)
+    port, _ = one.agent.send_path or (0, ("", 0))
+    one.agent.remove_local_port(port, link.now)
+    del one.sockets[port]
+    link.run(1.0)
+    other = 1001 if port == 1000 else 1000
+    assert one.agent.send_path == (other, ("192.0.2.2", 2000))
+    link.run(8.0)
+    assert two.agent.send_path == (2000, one.sockets[other])
+    assert one.agent.state is two.agent.state is IceState.CONNECTED
+
+
+def test_an_agent_without_any_socket_left_is_disconnected_and_then_failed() -> None:
+    link = make_link()
+    connect(link)
+    one, _ = link.sides
+    one.agent.remove_local_port(1000, link.now)
+    assert one.agent.send_path is None
+    link.run(31.0)
+    assert one.states[-2:] == ["disconnected", "failed"]
+
+
+def test_an_ice_lite_peer_makes_us_control() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now, candidates=False)
+    one.agent.controlling = False
+    one.agent.set_remote_parameters(two.agent.local_parameters, lite=True)
+    one.agent.add_remote_candidate(two.agent.local_candidates[0], link.now)
+    assert one.agent.controlling
+    assert link.run(2.0, until=lambda: selected(link))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_session_without_a_path_fails(ended: bool) -> None:
+    link = make_link()
+    link.drop = lambda _source, _destination, _data: True
+    one, two = link.sides
+    start = link.now
+    describe(one, two, link.now, ended=ended)
+    describe(two, one, link.now, ended=ended)
+    assert link.run(60.0, until=lambda: one.agent.state is IceState.FAILED)
+    assert link.now - start == pytest.approx(9.5 if ended else PATIENCE, abs=0.1)
+    assert one.states == ["checking", "failed"]
+
+
+def test_a_session_without_any_candidate_waits_for_the_others_checks() -> None:
+    link = make_link()
+    one, two = link.sides
+    one.agent.set_remote_parameters(two.agent.local_parameters)
+    one.agent.end_of_remote_candidates(link.now)
+    one.agent.end_of_local_candidates(link.now)
+    link.run(10.0)
+    assert one.agent.state is IceState.CHECKING
+    describe(one, two, link.now)
+    assert link.run(2.0, until=lambda: selected(link))
+
+
+def test_a_failed_session_comes_back_when_the_other_side_reaches_it() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(two, one, link.now, candidates=False)
+    assert link.run(60.0, until=lambda: one.agent.state is IceState.FAILED)
+    describe(one, two, link.now)
+    assert link.run(2.0, until=lambda: selected(link))
+
+
+def test_other_parameters_need_a_restart() -> None:
+    agent = make_agent(1, controlling=True)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    with pytest.raises(LocalProtocolError):
+        agent.set_remote_parameters(IceParameters("abcd", "y" * 24))
+
+
+def test_a_closed_agent_is_silent() -> None:
+    link = make_link()
+    connect(link)
+    one, two = link.sides
+    one.agent.close()
+    assert one.agent.state is IceState.CLOSED
+    assert one.agent.next_timeout() is None
+    assert one.agent.send_path is None
+    link.run(40.0)
+    assert one.states[-1] == "closed"
+    assert two.agent.state is IceState.FAILED

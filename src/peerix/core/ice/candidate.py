@@ -244,14 +244,10 @@ def local_preferences(hosts: Sequence[str]) -> list[int]:
     IPv6 and IPv4 alternate, IPv6 first, so that a family without a working path costs one check and not all
     of them; loopback comes last.
     """
-    ranked = sorted(
-        range(len(hosts)),
-        key=lambda index: (
-            scope(hosts[index]) is Scope.LOOPBACK,
-            sum(is_ipv6(host) == is_ipv6(hosts[index]) for host in hosts[:index]),
-            not is_ipv6(hosts[index]),
-        ),
-    )
+    kinds = [(scope(host) is Scope.LOOPBACK, not is_ipv6(host)) for host in hosts]
+    # (loopback or not, how many of its family came before, IPv4 or not): IPv6 and IPv4 take turns.
+    ranks = [(kind[0], kinds[:index].count(kind), kind[1]) for index, kind in enumerate(kinds)]
+    ranked = sorted(range(len(hosts)), key=ranks.__getitem__)
     preferences = [0] * len(hosts)
     for rank, index in enumerate(ranked):
         preferences[index] = max(MAX_LOCAL_PREFERENCE - 256 * rank, 0)

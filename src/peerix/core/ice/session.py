@@ -147,11 +147,11 @@ class IceSession:
 
     def _trigger(self, pair: CandidatePair, now: float | None) -> None:
         if pair.state is PairState.IN_PROGRESS:
-            # The other side is there but our check had no answer yet: it was lost, probably at a NAT that
-            # is open now. RFC 8445 7.3.1.4 starts a new check; sending the same one again does the same and
-            # keeps the number of requests in flight bounded.
+            # The other side is there but our check had no answer yet: probably it was lost at a NAT that is open now.
+            # RFC 8445 7.3.1.4 starts a new check; sending the same one again does the same, and keeps the number of
+            # requests in flight bounded. When both sides start at the same time, the answer is just on its way.
             transaction = self._context.transactions.get(pair.check_id or b"")
-            if transaction is not None and now is not None and transaction.transmissions_left:
+            if transaction is not None and now is not None and transaction.can_repeat(now):
                 retransmit(transaction, now)
                 self._send(pair, transaction.data)
         elif pair.state is not PairState.SUCCEEDED:

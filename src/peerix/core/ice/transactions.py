@@ -52,6 +52,10 @@ class Transaction:
     transmissions_left: int
     retransmitted: bool = False
 
+    def can_repeat(self, now: float) -> bool:
+        """Tell whether the request may go out again before its time: not right after it was sent."""
+        return self.transmissions_left > 0 and now - (self.next_at - self.rto) >= MIN_RTO
+
 
 class Transactions:
     """The requests in flight, by transaction id."""
