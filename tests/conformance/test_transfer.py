@@ -484,9 +484,9 @@ def test_the_constants_are_those_of_the_vectors() -> None:
     assert CONSTANTS["MAX_TRANSFER_ID"] == MAX_ID
     assert CONSTANTS["ASK_TIMEOUT_MS"] == ACKNOWLEDGEMENT_TIMEOUT * 1000
     codes = {"text": values.TEXT, "json": values.JSON, "blob": values.BLOB, "bytes": values.BYTES}
-    assert TYPE_CODES == codes
+    assert codes == TYPE_CODES
     assert acknowledgement(1).hex() == "080110013001"
 
 
 def test_the_recording_had_no_unhandled_rejections() -> None:
-    assert REJECTIONS == []
+    assert not REJECTIONS

@@ -1,7 +1,7 @@
 """The states of a connection as a room shows them, and the time that it has to connect.
 
-They follow the ICE connection state. A connection that does not connect within the limit, or does not recover within it, has
-failed; failed connections are closed.
+They follow the ICE connection state. A connection that does not connect within the limit, or does not recover
+within it, has failed; failed connections are closed.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import re
 from hashlib import sha256
 
 from .base62 import encode_base62
+from .json import encode_text
 
 _UNSAFE = re.compile("[^A-Za-z0-9_-]")
 
@@ -21,7 +22,7 @@ def namespace(name: str, *, hashing: bool = True) -> str:
     code point that a broker might treat specially becomes one underscore, so that different names can meet.
     """
     if hashing:
-        return encode_base62(sha256(name.encode("utf-8", "replace")).digest())
+        return encode_base62(sha256(encode_text(name)).digest())
     return _UNSAFE.sub("_", name)
 
 

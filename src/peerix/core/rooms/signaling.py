@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MAX_PACKET_SIZE = 1024 * 1024
 """A longer packet is refused unread: the largest message that NATS carries by default."""
 
-MAX_PAYLOAD_SIZE = 1024 * 1024
-"""A payload that inflates to more is refused."""
+MAX_PAYLOAD_SIZE = MAX_PACKET_SIZE - 1024
+"""Bytes of JSON in a packet; a payload that inflates to more is refused. It fits a packet uncompressed."""
 
 MAX_SENDER_SIZE = 128
 """A longer sender is refused: without encryption nothing else bounds an id."""

@@ -246,14 +246,17 @@ class TransferReceiver:
             self._check_senders(now)
 
     def _check_readers(self, now: float) -> None:
+        if self._held:
+            # A message without unread bytes now may get some while the window is still closed.
+            self._check_by(now + self._read_timeout)
         for transfer in [transfer for transfer in self._held if transfer.unread]:
             deadline = transfer.read_at + self._read_timeout
             if deadline > now:
                 self._check_by(deadline)
                 continue
             error = TransferTimeout("the message was not read in time")
-            self._report(transfer, error)
             if transfer.state is IncomingState.OPEN:
+                self._report(transfer, error)
                 self._control.append(cancellation(transfer.id))
                 self._abandon(transfer, error)
             else:
