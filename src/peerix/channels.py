@@ -166,7 +166,7 @@ class ChannelRun:
 
     def close(self) -> None:
         """Close the channel: what is in its buffer still goes out."""
-        self.view.cancel_scope.cancel("the channel is to be closed")
+        self._channel.close()
 
     def handle_message(self, data: IncomingMessage | FrameData, info: object, *, raw: bool) -> None:
         """A message begins."""

@@ -71,9 +71,7 @@ class Handler:
         if len(self._waiting) >= MAX_BUFFER:
             if not self._lost:
                 self._lost = True
-                self._hub.report(
-                    event, EventsLost(f"a handler of {self.event_name!r} is {MAX_BUFFER} events behind")
-                )
+                self._hub.report(event, EventsLost(f"a handler of {self.event_name!r} is {MAX_BUFFER} events behind"))
             return
         self._lost = False
         if receipt is not None:

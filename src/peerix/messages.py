@@ -44,6 +44,11 @@ class MessageData(ABC):
         :raises anyio.ClosedResourceError: it was thrown away, because nobody asked for it in time
         """
 
+    @property
+    @abstractmethod
+    def failure(self) -> PeerixError | None:
+        """Why the message failed on its way, if it did."""
+
     def __await__(self) -> Generator[Any, Any, Any]:
         return self.read().__await__()
 
@@ -73,6 +78,11 @@ class FrameData(MessageData):
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._claim()
         return _FrameIterator(self._frame.encode() if isinstance(self._frame, str) else self._frame)
+
+    @property
+    def failure(self) -> PeerixError | None:
+        """None: a frame is here already."""
+        return None
 
     @property
     def arriving(self) -> bool:
@@ -162,6 +172,11 @@ class IncomingMessage(MessageData):
             if self._outcome is None:
                 await self.wait_changed()
         return self._outcome.get()
+
+    @property
+    def failure(self) -> PeerixError | None:
+        """See `MessageData.failure`."""
+        return self._transfer.error
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         if self._iterator is not None:

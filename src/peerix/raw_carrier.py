@@ -56,12 +56,19 @@ class RawCarrier:
 
     __slots__ = ("_channel", "_inbound", "_statistics", "_tasks", "_waiting", "_window")
 
-    def __init__(self, channel: DataChannel, inbound: Inbound, window: ReceiveWindow, tasks: TaskGroup) -> None:
-        self._statistics = ChannelStatistics()
+    def __init__(
+        self,
+        channel: DataChannel,
+        inbound: Inbound,
+        window: ReceiveWindow,
+        tasks: TaskGroup,
+        statistics: ChannelStatistics,
+    ) -> None:
         self._channel = channel
         self._inbound = inbound
         self._window = window
         self._tasks = tasks
+        self._statistics = statistics
         self._waiting: deque[Delivery] = deque()
 
     # -- out
@@ -114,9 +121,8 @@ class RawCarrier:
 
     # -- in
 
-    def receive(self, frame: str | bytes) -> None:
-        """A frame has arrived."""
-        size = len(frame.encode()) if isinstance(frame, str) else len(frame)
+    def receive(self, frame: str | bytes, size: int) -> None:
+        """A frame of `size` bytes has arrived."""
         self._statistics.bytes_received += size
         self._statistics.messages_received += 1
         self._window.account(size, 0)

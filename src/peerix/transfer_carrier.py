@@ -135,14 +135,14 @@ class TransferCarrier:
 
     # -- in
 
-    def receive(self, frame: str | bytes) -> None:
-        """A frame has arrived."""
+    def receive(self, frame: str | bytes, size: int) -> None:
+        """A frame of `size` bytes has arrived."""
         if isinstance(frame, str):
-            self._raw.receive(frame)
+            self._raw.receive(frame, size)
             return
-        self._statistics.bytes_received += len(frame)
+        self._statistics.bytes_received += size
         self._transfers.receive_packet(frame, monotonic())
-        self._work(len(frame))
+        self._work(size)
 
     def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
         """Take what has arrived of a message."""
