@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Result: TypeAlias = "dict[str, float]"
 
+FIRST_PAIRS = 3
+IDLE_PAIRS = 20
+MOVING_PAIRS = 5
+
 
 @dataclass(slots=True, frozen=True)
 class Job:
@@ -186,20 +190,19 @@ async def connect_often(job: Job) -> Result:
 async def connected_pairs(job: Job) -> Result:
     """Memory: what a connected pair holds idle, and after it has moved ``message_size * count`` bytes.
 
-    A first pair, which stays, takes what the process needs only once.
+    The first pairs take what the process needs only once; all stay connected to the end.
     """
-    kept = 10
-    moving = 2
     async with AsyncExitStack() as stack:
-        first = await connect_pair(job, stack)
-        await move(job, first, 50)
+        for _ in range(FIRST_PAIRS):
+            await connect_pair(job, stack)
         before = resident_size()
-        pairs = [await connect_pair(job, stack) for _ in range(kept)]
+        pairs = [await connect_pair(job, stack) for _ in range(IDLE_PAIRS)]
         idle = resident_size()
-        for pair in pairs[:moving]:
+        for pair in pairs[:MOVING_PAIRS]:
             await move(job, pair, job.count)
         after = resident_size()
-    return {"idle": (idle - before) / kept, "after": (idle - before) / kept + (after - idle) / moving}
+    each = (idle - before) / IDLE_PAIRS
+    return {"idle": each, "after": each + (after - idle) / MOVING_PAIRS}
 
 
 async def connect_pair(job: Job, stack: AsyncExitStack) -> tuple[Endpoint, Endpoint]:

@@ -10,7 +10,7 @@ import anyio
 if TYPE_CHECKING:
     from benchmarks.wire import Wire
 
-BUFFERED = 1024 * 1024  # bytes that a sender keeps queued in its stack, for all stacks alike
+BUFFERED = 1024 * 1024  # bytes that a sender keeps queued in its stack
 
 
 @dataclass(slots=True)
