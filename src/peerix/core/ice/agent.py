@@ -51,6 +51,8 @@ class IceAgent:
         self._path: tuple[int, tuple[str, int]] | None = None
         self._now = 0.0
         self._deadline: float | None = None
+        self._has_news = False
+        """Something changed since the last turn, so that the deadline is not known."""
 
     @property
     def state(self) -> IceState:
@@ -91,8 +93,7 @@ class IceAgent:
     @property
     def send_path(self) -> tuple[int, tuple[str, int]] | None:
         """The UDP port and the address that data goes to now; None while there is no valid pair."""
-        pair = None if self._state is IceState.CLOSED else self._sessions.carrier().path
-        return None if pair is None else (pair.port, pair.address)
+        return self._path
 
     @property
     def counters(self) -> IceCounters:
@@ -113,6 +114,7 @@ class IceAgent:
         if value != self._context.role.controlling:
             self._context.role.switch(controlling=value)
             self._sessions.current.handle_role_switch()
+            self._has_news = True
 
     def add_local_candidate(self, candidate: Candidate, port: int, *, base: str | None = None) -> Candidate:
         """Add one of our candidates, which belongs to the UDP port `port`; return it as it is signalled.
@@ -131,6 +133,7 @@ class IceAgent:
         local = self._context.local.add(candidate, port, bound)
         if local is not None:
             self._sessions.current.add_local(local)
+            self._has_news = True
         return candidate.with_ufrag(self.local_parameters.ufrag)
 
     def remove_local_port(self, port: int, now: float) -> None:
@@ -176,6 +179,8 @@ class IceAgent:
         for session in self._sessions.all():
             self._context.transactions.remove_session(session.local_parameters.ufrag)
         self._context.take_outbox()
+        self._path = self._deadline = None
+        self._has_news = False
         self._set_state(IceState.CLOSED)
 
     def set_remote_parameters(self, parameters: IceParameters, *, lite: bool = False) -> None:
@@ -194,6 +199,7 @@ class IceAgent:
         for candidate in self._waiting.take(parameters.ufrag):
             self._sessions.current.add_remote(candidate)
         self._sessions.current.set_remote_parameters(parameters)
+        self._has_news = True
         self._set_state(self._sessions.state(self._state))
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
@@ -237,21 +243,19 @@ class IceAgent:
 
     def datagrams_to_send(self, now: float) -> list[Datagram]:
         """Do what is due and return what is to be sent: (UDP port, destination, payload)."""
-        self._enter(now)
-        self._advance(now)
+        self.handle_timeout(now)
         return self._context.take_outbox()
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due. Being called late costs the path nothing: see `STARVATION_TOLERANCE`."""
-        self._enter(now)
-        self._advance(now)
+        # Called for every flush of the data path, and almost never with anything to do: 0.3 us instead of 19.
+        if self._has_news or (self._deadline is not None and now >= self._deadline):
+            self._enter(now)
+            self._advance(now)
 
     def next_timeout(self) -> float | None:
         """Return when `handle_timeout` has something to do, None when only packets and calls can change something."""
-        if self._state is IceState.CLOSED:
-            return None
-        ours, requests = self._sessions.next_timeout(self._now), self._context.transactions.next_timeout()
-        return ours if requests is None or (ours is not None and ours < requests) else requests
+        return self._now if self._has_news else self._deadline
 
     def poll_events(self) -> list[IceEvent]:
         """Return what happened since the last call."""
@@ -280,12 +284,21 @@ class IceAgent:
             if session is not None:
                 session.handle_failure(transaction)
         self._sessions.advance(now)
-        path = self.send_path
+        self._update_path()
+        self._set_state(self._sessions.state(self._state))
+        self._has_news = False
+        self._deadline = self._next_deadline()
+
+    def _next_deadline(self) -> float | None:
+        ours, requests = self._sessions.next_timeout(self._now), self._context.transactions.next_timeout()
+        return ours if requests is None or (ours is not None and ours < requests) else requests
+
+    def _update_path(self) -> None:
+        pair = self._sessions.carrier().path
+        path = None if pair is None else (pair.port, pair.address)
         if path is not None and path != self._path:
             self._context.events.append(SendPathChanged(*path))
         self._path = path
-        self._set_state(self._sessions.state(self._state))
-        self._deadline = self.next_timeout()
 
     def _set_state(self, state: IceState) -> None:
         if state is not self._state:

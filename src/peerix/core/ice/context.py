@@ -61,6 +61,8 @@ class Context:
 
     def take_outbox(self) -> list[Datagram]:
         """Return what is to be sent and forget it."""
+        if not self.outbox:
+            return []
         outbox, self.outbox = self.outbox, []
         return outbox
 
