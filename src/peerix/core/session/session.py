@@ -115,7 +115,9 @@ class Session:
         """Apply a description of ours; None makes the one that the state asks for."""
         applied = self.negotiation.set_local(description, now)
         self._apply(applied, now)
-        if not applied.rolled_back:
+        if applied.rolled_back:
+            self.transport.ice.cancel_restart(now)
+        else:
             self.negotiation.gather()
         self._advance(now)
 
@@ -123,26 +125,20 @@ class Session:
         """Apply a description of the other side."""
         ice = self.transport.ice
         applied = self.negotiation.set_remote(description)
+        if applied.rolled_back:
+            ice.cancel_restart(now)
         if applied.ice_restarted and description.type == "offer":
             # The other side restarts ICE; our credentials have to change with it (RFC 9429 section 5.3.1).
             ice.restart(now)
+        if not applied.rolled_back or description.type == "offer":
+            self._apply_remote_ice(applied, now)
         self._apply(applied, now)
         self._advance(now)
 
     def _apply(self, applied: Applied, now: float) -> None:
         ice = self.transport.ice
-        if applied.rolled_back:
-            ice.cancel_restart(now)
         if applied.ice_controlling is not None and self.transport.dtls.state is DtlsState.NEW:
             ice.controlling = applied.ice_controlling
-        if applied.ice_parameters is not None:
-            parameters = IceParameters(applied.ice_parameters.ufrag, applied.ice_parameters.pwd)
-            ice.set_remote_parameters(parameters, lite=applied.ice_lite)
-            for text in applied.remote_candidates:
-                self._add_described_candidate(text, now)
-            if applied.end_of_candidates:
-                ice.end_of_remote_candidates(now)
-            self.negotiation.take_early_candidates(now)
         if applied.dtls_role is not None:
             fingerprints = [Fingerprint(entry.algorithm, entry.value) for entry in applied.fingerprints]
             self.transport.set_peer(DtlsRole(applied.dtls_role), fingerprints)
@@ -150,6 +146,18 @@ class Session:
         if applied.sctp is not None:
             self.association.remote_port = applied.sctp.port
             self.channels.max_message_size = applied.sctp.max_message_size
+
+    def _apply_remote_ice(self, applied: Applied, now: float) -> None:
+        if applied.ice_parameters is None:
+            return
+        ice = self.transport.ice
+        parameters = IceParameters(applied.ice_parameters.ufrag, applied.ice_parameters.pwd)
+        ice.set_remote_parameters(parameters, lite=applied.ice_lite)
+        for text in applied.remote_candidates:
+            self._add_described_candidate(text, now)
+        if applied.end_of_candidates:
+            ice.end_of_remote_candidates(now)
+        self.negotiation.take_early_candidates(now)
 
     def _add_described_candidate(self, text: str, now: float) -> None:
         try:
