@@ -1,4 +1,4 @@
-"""What data channels tell the layer above."""
+"""What happens to data channels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ChannelOpened:
-    """A channel of ours can send."""
+    """Messages may be sent on the channel from now on."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelReceived:
-    """The peer opened a channel; it can send already, no `ChannelOpened` follows."""
+    """The other side opened a channel. `ChannelOpened` follows."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelMessage:
-    """A message came.
-
-    :ivar size: bytes that it holds of the receive window: `release` so many when it has been read.
-    """
+    """A whole message. Its `size` in bytes stays on the receive window until it is released."""
 
     channel: Channel
     data: str | bytes
@@ -38,26 +35,26 @@ class ChannelMessage:
 
 @dataclass(slots=True)
 class ChannelClosing:
-    """The peer closes the channel: nothing more can be sent on it."""
+    """The other side closes the channel: nothing can be sent on it any more."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelClosed:
-    """The channel is gone; its id may serve another one."""
+    """The channel is gone, and its id is free."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelError:
-    """Something is wrong with the channel; a `ChannelClosing` or `ChannelClosed` follows."""
+    """The other side broke the protocol on this channel; it is being closed."""
 
     channel: Channel
     error: PeerixError
 
 
-ChannelEvent: TypeAlias = (
+DataChannelEvent: TypeAlias = (
     ChannelOpened | ChannelReceived | ChannelMessage | ChannelClosing | ChannelClosed | ChannelError
 )
