@@ -156,7 +156,7 @@ class Association:
         :param data: at least one byte; kept, not copied.
         :param max_retransmits: give up after so many (RFC 7496 section 3.2).
         :param max_packet_life_time: give up after so many seconds (RFC 3758 section 4.1).
-        :raises LocalProtocolError: the association is closing or closed, the stream is out of range, or `data` is empty.
+        :raises LocalProtocolError: the association closes or is closed, the stream is out of range, or `data` is empty.
         """
         state = self._handshake.lifecycle.state
         if state is not AssociationState.ESTABLISHED:

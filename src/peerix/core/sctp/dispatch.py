@@ -141,7 +141,7 @@ class Dispatch:
         return bool(kind & 0x80)
 
     def _refuse_data(self, value: bytes, now: float) -> None:
-        """DATA without user data, or of the kind that was not agreed on (RFC 9260 section 3.3.1, RFC 8260 section 2.2)."""
+        """DATA without user data, or of the kind that was not agreed on (RFC 9260 3.3.1, RFC 8260 2.2)."""
         self._counters.received.malformed += 1
         if self.established is not None and self._lifecycle.state in RECEIVING:
             self.abort(chunks.CAUSE_PROTOCOL_VIOLATION, "DATA chunk without user data or of the wrong kind")

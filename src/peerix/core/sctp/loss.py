@@ -1,8 +1,8 @@
 """Which chunks are lost: RACK (RFC 8985 section 6) with the three missing reports of RFC 9260 section 7.2.4 inside it.
 
 A chunk is lost when another one that left later has arrived and, unless three reports or as many packets say so
-already, some time for reordering has passed. Only chunks that can be lost are looked at: holes below what arrived, and chunks
-sent again; each is looked at until it is decided, so the work follows the losses and not the window.
+already, some time for reordering has passed. Only chunks that can be lost are looked at: holes below what arrived, and
+chunks sent again; each is looked at until it is decided, so the work follows the losses and not the window.
 """
 
 from __future__ import annotations

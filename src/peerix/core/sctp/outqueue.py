@@ -11,8 +11,10 @@ MID_MASK = 0xFFFFFFFF
 
 
 class OutboundQueue:
-    """Streams take turns: a whole message each with DATA, whose fragments must follow one another; as much as one packet, weighted
-    by priority, with I-DATA.
+    """Streams take turns.
+
+    With DATA a turn is a whole message, since its fragments must follow one another; with I-DATA it is about one packet,
+    weighted by priority.
 
     :ivar streams: all streams that were used, by id.
     :ivar ring: those with something to send; the first one's turn it is.

@@ -1,7 +1,7 @@
 """From DATA chunks to messages (RFC 9260 section 6.5, 6.6 and 6.9).
 
-Fragments of a message have consecutive TSNs, so what belongs together is a run of TSNs. The run that grows at the end is
-kept at hand: in order, a fragment costs one comparison and one append.
+Fragments of a message have consecutive TSNs, so what belongs together is a run of TSNs. The run that grows at the end
+is kept at hand: in order, a fragment costs one comparison and one append.
 """
 
 from __future__ import annotations

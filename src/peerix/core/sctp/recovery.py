@@ -115,7 +115,7 @@ class LossRecovery:
             self.congestion.handle_loss(flight, now)
 
     def _repeat_window_probe(self) -> None:
-        """The window opened and the peer had dropped our probe of it: send that again now, it was no loss of the path."""
+        """The window opened and the peer had dropped our probe of it: send that again, it was no loss of the path."""
         self.outstanding.mark_all_lost()
         self.detector.forget_chunks()
 

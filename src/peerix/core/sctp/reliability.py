@@ -1,4 +1,4 @@
-"""Partial reliability: giving messages up and telling the peer to skip them (RFC 3758, RFC 7496, RFC 8260 section 2.3)."""
+"""Partial reliability: giving messages up and telling the peer to skip them (RFC 3758, RFC 7496, RFC 8260 2.3)."""
 
 from __future__ import annotations
 

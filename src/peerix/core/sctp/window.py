@@ -1,4 +1,4 @@
-"""The receive window: what is kept for the application and what the peer may therefore still send (RFC 9260 section 6.2)."""
+"""The receive window: what is kept, and what the peer may therefore still send (RFC 9260 section 6.2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ FRAGMENT_OVERHEAD = 64
 """Bytes that a stored fragment counts beyond its payload, so that tiny ones cannot fill the memory."""
 
 OPEN_FLOOR = 65_536
-"""While the application has read everything, at least this much stays open: an unfinished message must be able to finish."""
+"""While the application has read everything so much stays open at least: an unfinished message must be able to end."""
 
 SLACK = 262_144
 """Bytes above the limit that are still taken: what a peer sent before it learnt of a smaller window."""

@@ -24,7 +24,8 @@ _HEADER = struct.Struct("!HHII")
 _CHECKSUM = struct.Struct("<I")
 _NO_CHECKSUM = b"\0\0\0\0"
 
-_extend: Callable[[int, bytes], int] = google_crc32c.extend
+# The package is written in C and has no types.
+_extend: Callable[[int, bytes], int] = google_crc32c.extend  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def crc32c(data: bytes) -> int:
@@ -64,8 +65,8 @@ def write_packet(source: int, destination: int, tag: int, body: bytes) -> bytes:
 class Wire:
     """Writes and checks packets of one association.
 
-    Ports and tags never change once both tags are known, so the first eight bytes of a packet are compared as a whole and
-    the checksum goes on from a value computed once: half the time of unpacking and summing afresh.
+    Ports and tags never change once both tags are known, so the first eight bytes of a packet are compared as a whole
+    and the checksum goes on from a value computed once: half the time of unpacking and summing afresh.
     """
 
     __slots__ = (
