@@ -509,3 +509,17 @@ def test_a_closed_agent_is_silent() -> None:
     link.run(40.0)
     assert one.states[-1] == "closed"
     assert two.agent.state is IceState.FAILED
+
+
+def test_a_nominating_check_that_is_lost_for_good_is_made_again() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now)
+    assert link.run(1.0, until=lambda: one.agent.send_path is not None)
+    # The path works long enough to be found, is gone for as long as the nomination is tried, and comes back.
+    link.drop = lambda _source, _destination, _data: True
+    link.run(5.5)
+    assert one.agent.selected_pair is None
+    link.drop = lambda _source, _destination, _data: False
+    assert link.run(10.0, until=lambda: selected(link))

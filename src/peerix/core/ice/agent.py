@@ -277,8 +277,7 @@ class IceAgent:
             return
         again, ended = self._context.transactions.due(now)
         for transaction in again:
-            transaction.pair.counters.requests_sent += 1
-            self._context.send(transaction.pair.port, transaction.pair.address, transaction.data)
+            self._context.send_request(transaction)
         for transaction in ended:
             session = self._sessions.find(transaction.session)
             if session is not None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerix.core.ice.events import IceEvent
+    from peerix.core.ice.transactions import Transaction
 
 MAX_KNOWN_SOURCES = 256
 """Sources that have shown that they know a password. The oldest is forgotten first."""
@@ -58,6 +59,12 @@ class Context:
     def send(self, port: int, address: tuple[str, int], data: bytes) -> None:
         """Queue a datagram."""
         self.outbox.append((port, address, data))
+
+    def send_request(self, transaction: Transaction) -> None:
+        """Queue a request, for the first time or again."""
+        pair = transaction.pair
+        pair.counters.requests_sent += 1
+        self.send(pair.port, pair.address, transaction.data)
 
     def take_outbox(self) -> list[Datagram]:
         """Return what is to be sent and forget it."""

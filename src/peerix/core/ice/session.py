@@ -10,28 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.ice.address import can_reach
-from peerix.core.ice.binding import Check, build_check
 from peerix.core.ice.candidate import Candidate
 from peerix.core.ice.candidates import LocalCandidate, RemoteCandidates
 from peerix.core.ice.check_list import CheckList
+from peerix.core.ice.checker import Checker, Purpose
 from peerix.core.ice.consent import Consent, Liveness
 from peerix.core.ice.nomination import Nominator
 from peerix.core.ice.pair import CandidatePair, PairState
 from peerix.core.ice.selection import Selection
-from peerix.core.ice.transactions import (
-    CHECK_TRANSMISSIONS,
-    CONSENT_RTO,
-    CONSENT_TRANSMISSIONS,
-    INITIAL_RTO,
-    MIN_RTO,
-    Transaction,
-    retransmit,
-)
-from peerix.core.stun.credentials import short_term_key
 
 if TYPE_CHECKING:
+    from peerix.core.ice.binding import Check
     from peerix.core.ice.context import Context
     from peerix.core.ice.parameters import IceParameters
+    from peerix.core.ice.transactions import Transaction
 
 PATIENCE = 15.0
 """Seconds from the start of the checks until a session without a working pair has failed, when the other
@@ -61,6 +53,7 @@ class IceSession:
 
     def __init__(self, context: Context, local_parameters: IceParameters) -> None:
         self._context = context
+        self._checker = Checker(context, local_parameters)
         self._early: dict[tuple[int, tuple[str, int]], Check] = {}
         self._nominator = Nominator()
         self.local_parameters = local_parameters
@@ -150,10 +143,8 @@ class IceSession:
             # The other side is there but our check had no answer yet: probably it was lost at a NAT that is open now.
             # RFC 8445 7.3.1.4 starts a new check; sending the same one again does the same, and keeps the number of
             # requests in flight bounded. When both sides start at the same time, the answer is just on its way.
-            transaction = self._context.transactions.get(pair.check_id or b"")
-            if transaction is not None and now is not None and transaction.can_repeat(now):
-                retransmit(transaction, now)
-                self._send(pair, transaction.data)
+            if now is not None:
+                self._checker.repeat(pair, now)
         elif pair.state is not PairState.SUCCEEDED:
             self.check_list.trigger(pair)
 
@@ -210,8 +201,9 @@ class IceSession:
         """A check had no answer or an error as its answer (RFC 8445 7.2.5.2)."""
         pair = transaction.pair
         if transaction.nominating and self._nominator.pending is pair:
+            # It worked before: a plain check shows whether it still does, and other valid pairs have their turn.
             self._nominator.pending = None
-            pair.state = PairState.FAILED
+            pair.state = PairState.WAITING
         elif pair.check_id == transaction.id and pair.state is PairState.IN_PROGRESS:
             pair.state = PairState.FAILED
 
@@ -240,14 +232,18 @@ class IceSession:
         if self.consent.update(now):
             self.recheck()
         if self.consent.pair is not None and self.consent.take_check(now):
-            self._send_check(self.consent.pair, now, consent=True)
+            self._send(self.consent.pair, now, Purpose.CONSENT)
         return self.consent.liveness is not Liveness.EXPIRED
 
     def _check(self, now: float) -> None:
         above = self._above()
         while (pair := self.check_list.next_check(now, above=above)) is not None:
             if pair.state is not PairState.SUCCEEDED:
-                self._send_check(pair, now)
+                self._send(pair, now, Purpose.CHECK)
+
+    def _send(self, pair: CandidatePair, now: float, purpose: Purpose) -> None:
+        if self.remote_parameters is not None:
+            self._checker.send(pair, self.remote_parameters, now, purpose)
 
     def _above(self) -> int:
         """With a selected pair that works, only better ones are worth checking."""
@@ -261,7 +257,7 @@ class IceSession:
         pair = self._nominator.choose(self.check_list, self.selection.pair, now, alive=alive)
         if pair is not None:
             self._nominator.pending = pair
-            self._send_check(pair, now, nominate=True)
+            self._send(pair, now, Purpose.NOMINATION)
 
     def _select(self, pair: CandidatePair, now: float) -> None:
         self._nominator.selected(now)
@@ -325,49 +321,3 @@ class IceSession:
             return self.selection.pair
         silent = self.consent.pair if self.consent.liveness is Liveness.SILENT else None
         return self.check_list.best_valid(silent) or self.consent.pair
-
-    def _send_check(self, pair: CandidatePair, now: float, *, nominate: bool = False, consent: bool = False) -> None:
-        context, remote = self._context, self.remote_parameters
-        if remote is None:
-            return
-        role = context.role
-        # Consent checks of the selected pair repeat the nomination, as Chromium's do: a peer that missed it
-        # or went another way after a lost packet comes back to the pair that we send on.
-        nominating = nominate or (consent and role.controlling and pair is self.selection.pair)
-        message = build_check(pair, role, self.local_parameters, remote, context.random_bytes, nominate=nominating)
-        key = short_term_key(remote.pwd)
-        data = message.to_bytes(key=key)
-        rto = CONSENT_RTO if consent else _rto(pair)
-        transmissions = CONSENT_TRANSMISSIONS if consent else CHECK_TRANSMISSIONS
-        context.transactions.add(
-            Transaction(
-                id=message.transaction_id,
-                pair=pair,
-                session=self.local_parameters.ufrag,
-                key=key,
-                data=data,
-                controlling=role.controlling,
-                nominating=nominate,
-                started_at=now,
-                next_at=now + rto,
-                rto=rto,
-                transmissions_left=transmissions - 1,
-            )
-        )
-        if consent:
-            pair.counters.consent_requests_sent += 1
-        else:
-            pair.check_id = message.transaction_id
-            pair.counters.checked_at = now
-            if not nominate:
-                pair.state = PairState.IN_PROGRESS
-        self._send(pair, data)
-
-    def _send(self, pair: CandidatePair, data: bytes) -> None:
-        pair.counters.requests_sent += 1
-        self._context.send(pair.port, pair.address, data)
-
-
-def _rto(pair: CandidatePair) -> float:
-    round_trip_time = pair.counters.round_trip_time
-    return INITIAL_RTO if round_trip_time is None else max(MIN_RTO, min(2 * round_trip_time, 5 * INITIAL_RTO))

@@ -16,14 +16,6 @@ than a DNS client sends."""
 MAX_RTO = 1.6
 """Seconds at which the back-off ends."""
 
-CHECK_TRANSMISSIONS = 9
-"""A check goes out at 0, 0.1, 0.3, 0.7, 1.5, 3.1, 4.7, 6.3 and 7.9 s, and has failed at 9.5 s."""
-
-CONSENT_RTO = 0.25
-CONSENT_TRANSMISSIONS = 6
-"""A consent check goes out at 0, 0.25, 0.75, 1.75, 3.35 and 4.95 s, and is given up at 6.55 s: a single
-lost packet must not be taken for a lost path."""
-
 MIN_RTO = 0.05
 """Seconds. The least RTO for a pair whose round trip is known."""
 
