@@ -1,29 +1,30 @@
 """WebRTC data channels over SCTP (RFC 8831, RFC 8832)."""
 
-from peerix.core.datachannel.association import MessageAssociation
-from peerix.core.datachannel.channel import Channel, ChannelOptions, ReadyState
-from peerix.core.datachannel.channels import DataChannels
+from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyState
+from peerix.core.datachannel.channels import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
 from peerix.core.datachannel.events import (
     ChannelClosed,
     ChannelClosing,
     ChannelError,
+    ChannelEvent,
     ChannelMessage,
     ChannelOpened,
     ChannelReceived,
-    DataChannelEvent,
 )
+from peerix.core.datachannel.registry import MAX_CHANNELS
 
 __all__ = [
+    "DEFAULT_MAX_MESSAGE_SIZE",
+    "MAX_CHANNELS",
     "Channel",
     "ChannelClosed",
     "ChannelClosing",
     "ChannelError",
+    "ChannelEvent",
     "ChannelMessage",
     "ChannelOpened",
-    "ChannelOptions",
     "ChannelReceived",
-    "DataChannelEvent",
     "DataChannels",
-    "MessageAssociation",
+    "MessageTransport",
     "ReadyState",
 ]

@@ -1,31 +1,18 @@
-"""A data channel as the protocol sees it: what was agreed about it, and its state."""
+"""One data channel: what it is called, how reliable it is, and where in its life."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
-
-from peerix.core.errors import LocalProtocolError
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
-MAX_LABEL_LENGTH = 65_535
-"""Bytes of a label or a protocol: its length has 16 bits (RFC 8832 section 5.1)."""
-
-MAX_STREAM_ID = 1_023
-"""Browsers and this library open at most 1,024 streams; RFC 8831 section 6.2 asks for them, 65,535 is never a channel."""
-
-OUR_END = 1
-THEIR_END = 2
-"""The directions of a channel's stream that have been reset (`Channel.closed_ends`)."""
-
-_MAX_RELIABILITY = 65_535
+    from peerix.core.datachannel.dcep import ChannelOpen
 
 
 class ReadyState(StrEnum):
-    """The W3C `RTCDataChannelState` values."""
+    """RTCDataChannelState of W3C WebRTC."""
 
     CONNECTING = "connecting"
     OPEN = "open"
@@ -33,67 +20,86 @@ class ReadyState(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(slots=True, frozen=True)
-class ChannelOptions:
-    """How a channel is to be (W3C RTCDataChannelInit).
+class MessageTransport(Protocol):
+    """What channels need of an SCTP association."""
 
-    :param max_packet_life_time: milliseconds for which a message is sent again; None for ever.
-    :param max_retransmits: how often a message is sent again; None for ever.
-    :param negotiated: both sides open it with the same `id`, and DCEP says nothing.
-    :param priority: RFC 8832 section 8.1: 128 very low, 256 normal, 512 high, 1024 very high.
-    :raises LocalProtocolError: the parameters contradict each other or are out of range.
-    """
+    def send_message(
+        self,
+        stream_id: int,
+        ppid: int,
+        data: bytes,
+        *,
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        max_packet_life_time: float | None = None,
+        now: float,
+    ) -> None:
+        """Queue a message on a stream; life time in seconds."""
 
-    protocol: str = ""
-    ordered: bool = True
-    max_retransmits: int | None = None
-    max_packet_life_time: int | None = None
-    negotiated: bool = False
-    id: int | None = None
-    priority: int = 256
+    def buffered_amount(self, stream_id: int) -> int:
+        """User bytes of a stream that were never sent."""
+        ...
 
-    def __post_init__(self) -> None:
-        if self.max_retransmits is not None and self.max_packet_life_time is not None:
-            message = "give max_retransmits or max_packet_life_time, not both"
-            raise LocalProtocolError(message)
-        for limit in (self.max_retransmits, self.max_packet_life_time):
-            if limit is not None and not 0 <= limit <= _MAX_RELIABILITY:
-                message = f"max_retransmits and max_packet_life_time are between 0 and {_MAX_RELIABILITY:,}"
-                raise LocalProtocolError(message)
-        if self.negotiated and self.id is None:
-            message = "a negotiated channel needs the id that both sides have agreed on"
-            raise LocalProtocolError(message)
-        if self.negotiated and not 0 <= (self.id or 0) <= MAX_STREAM_ID:
-            message = f"the id of a channel is between 0 and {MAX_STREAM_ID:,}"
-            raise LocalProtocolError(message)
-        if len(self.protocol.encode()) > MAX_LABEL_LENGTH:
-            message = f"a protocol has at most {MAX_LABEL_LENGTH:,} bytes of UTF-8"
-            raise LocalProtocolError(message)
+    def unacknowledged_amount(self, stream_id: int) -> int:
+        """User bytes of a stream that the peer has not acknowledged."""
+        ...
+
+    def reset_streams(self, stream_ids: Iterable[int], now: float) -> None:
+        """Reset outgoing streams once they are flushed."""
+
+    def set_priority(self, stream_id: int, priority: int) -> None:
+        """Give a stream its share of the path."""
+
+    def release(self, size: int) -> None:
+        """Count received bytes as read."""
 
 
 class Channel:
-    """One data channel; made by `DataChannels`.
+    """A data channel (RFC 8831). Its state is changed by `DataChannels` only.
 
-    `id` is None until the DTLS role is known that decides it.
+    :ivar id: its stream, None until the DTLS role is known.
+    :ivar max_packet_life_time: milliseconds.
+    :ivar confirmed: the peer knows of the channel: unordered messages may overtake (RFC 8832 section 6).
     """
 
-    __slots__ = ("_buffered", "acknowledged", "closed_ends", "id", "label", "options", "state")
+    __slots__ = (
+        "_transport",
+        "confirmed",
+        "id",
+        "label",
+        "max_packet_life_time",
+        "max_retransmits",
+        "negotiated",
+        "ordered",
+        "priority",
+        "protocol",
+        "state",
+    )
 
-    def __init__(self, label: str, options: ChannelOptions, buffered: Callable[[int], int]) -> None:
-        self.label = label
-        self.options = options
+    def __init__(
+        self, transport: MessageTransport, properties: ChannelOpen, *, negotiated: bool, channel_id: int | None
+    ) -> None:
+        self._transport = transport
+        self.id = channel_id
+        self.label = properties.label
+        self.protocol = properties.protocol
+        self.ordered = properties.ordered
+        self.max_retransmits = properties.max_retransmits
+        self.max_packet_life_time = properties.max_packet_life_time
+        self.priority = properties.priority
+        self.negotiated = negotiated
+        self.confirmed = negotiated
         self.state = ReadyState.CONNECTING
-        self.id: int | None = options.id if options.negotiated else None
-        # Until the other side has acknowledged the OPEN its messages go in order, lest one overtakes the OPEN
-        # (RFC 8832 section 6).
-        self.acknowledged = options.negotiated
-        self.closed_ends = 0
-        self._buffered = buffered
-
-    @property
-    def buffered_amount(self) -> int:
-        """Bytes of messages that were handed in and have not left yet."""
-        return 0 if self.id is None else self._buffered(self.id)
 
     def __repr__(self) -> str:
         return f"<Channel {self.label!r} id={self.id} {self.state}>"
+
+    @property
+    def buffered_amount(self) -> int:
+        """User bytes that were never sent."""
+        return 0 if self.id is None else self._transport.buffered_amount(self.id)
+
+    @property
+    def unacknowledged_amount(self) -> int:
+        """User bytes that the peer has not acknowledged, those never sent included."""
+        return 0 if self.id is None else self._transport.unacknowledged_amount(self.id)

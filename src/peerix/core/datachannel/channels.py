@@ -1,276 +1,288 @@
-"""The data channels of one association: opening, closing, ids and messages (RFC 8831, RFC 8832)."""
+"""The data channels of one association: opening, messages, closing (RFC 8831, RFC 8832)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from peerix.core.datachannel.channel import (
-    MAX_LABEL_LENGTH,
-    MAX_STREAM_ID,
-    OUR_END,
-    THEIR_END,
-    Channel,
-    ChannelOptions,
-    ReadyState,
+from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyState
+from peerix.core.datachannel.dcep import (
+    ACK,
+    DATA_CHANNEL_ACK,
+    MAX_LABEL_SIZE,
+    PPID_BINARY,
+    PPID_BINARY_EMPTY,
+    PPID_DCEP,
+    PPID_STRING,
+    PPID_STRING_EMPTY,
+    ChannelOpen,
+    read_open,
+    write_open,
 )
-from peerix.core.datachannel.dcep import DATA_CHANNEL_ACK, DATA_CHANNEL_OPEN, parse_open, write_open
 from peerix.core.datachannel.events import (
     ChannelClosed,
     ChannelClosing,
     ChannelError,
+    ChannelEvent,
     ChannelMessage,
     ChannelOpened,
     ChannelReceived,
-    DataChannelEvent,
 )
-from peerix.core.errors import LocalProtocolError, MessageTooLarge, RemoteProtocolError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from peerix.core.datachannel.association import MessageAssociation
-
-PPID_DCEP = 50
-PPID_STRING = 51
-PPID_BINARY = 53
-PPID_STRING_EMPTY = 56
-PPID_BINARY_EMPTY = 57
-"""Payload protocol identifiers (RFC 8831 section 8)."""
+from peerix.core.datachannel.registry import MAX_CHANNELS, Registry
+from peerix.core.errors import (
+    DataChannelError,
+    LocalProtocolError,
+    MessageTooLarge,
+    PeerixError,
+    RemoteProtocolError,
+)
+from peerix.core.sctp.events import (
+    AssociationClosed,
+    AssociationEstablished,
+    AssociationEvent,
+    MessageReceived,
+    StreamsReset,
+    StreamsResetDone,
+)
 
 DEFAULT_MAX_MESSAGE_SIZE = 65_536
-"""Bytes that a peer takes which does not say (RFC 8841 section 6.1)."""
+"""What a peer takes that does not say (RFC 8841 section 6)."""
+
+_DECODABLE = (PPID_STRING, PPID_BINARY, PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
 
 
 class DataChannels:
-    """All channels on one association.
+    """Channels over one association.
 
-    The layer above passes on what the association reports (`established`, `receive`, `streams_reset`, ...) and collects events.
-    `max_message_size` is the remote's announced limit; 0 is none.
+    :ivar max_message_size: bytes of the largest message that the peer takes, from its description; 0 for no limit.
+    :ivar dropped: messages that no channel took.
     """
 
-    __slots__ = ("_association", "_by_id", "_events", "_is_client", "_up", "_waiting", "max_message_size")
+    __slots__ = ("_events", "_registry", "_transport", "dropped", "established", "max_message_size")
 
-    def __init__(self, association: MessageAssociation) -> None:
-        self.max_message_size = DEFAULT_MAX_MESSAGE_SIZE
-        self._association = association
-        self._by_id: dict[int, Channel] = {}
-        self._waiting: list[Channel] = []
-        self._is_client: bool | None = None
-        self._up = False
-        self._events: list[DataChannelEvent] = []
+    def __init__(self, transport: MessageTransport, *, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
+        self._transport = transport
+        self._registry = Registry()
+        self._events: list[ChannelEvent] = []
+        self.max_message_size = max_message_size
+        self.established = False
+        self.dropped = 0
 
-    def poll_events(self) -> list[DataChannelEvent]:
-        """What has happened since the last call."""
-        events = self._events
-        if events:
-            self._events = []
-        return events
+    @property
+    def channels(self) -> list[Channel]:
+        """All channels that are not closed."""
+        return self._registry.all()
 
-    # -- opening
+    def set_role(self, is_dtls_client: bool) -> None:
+        """Learn, before the association is established, which ids are ours: even ones for the DTLS client.
 
-    def set_role(self, *, is_dtls_client: bool) -> None:
-        """The DTLS role is known, which decides the parity of our ids: even for the client (RFC 8832 section 6)."""
-        if self._is_client is None:
-            self._is_client = is_dtls_client
-
-    def open(self, label: str, options: ChannelOptions, now: float) -> Channel:
-        """Open a channel; it is used when `ChannelOpened` has come.
-
-        :raises LocalProtocolError: the label is too long, or the id is taken.
+        RFC 8832 section 6. Until then channels of ours have no id.
         """
-        if len(label.encode()) > MAX_LABEL_LENGTH:
-            message = f"a label has at most {MAX_LABEL_LENGTH:,} bytes of UTF-8"
-            raise LocalProtocolError(message)
-        channel = Channel(label, options, self._association.buffered_amount)
-        if channel.id is not None:
-            if channel.id in self._by_id:
-                message = f"the channel id {channel.id} is in use"
-                raise LocalProtocolError(message)
-            self._by_id[channel.id] = channel
-        self._waiting.append(channel)
+        self._registry.set_role(is_dtls_client=is_dtls_client)
+        self._assign_ids()
+
+    def open(
+        self,
+        label: str,
+        *,
+        protocol: str = "",
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        max_packet_life_time: int | None = None,
+        negotiated: bool = False,
+        id: int | None = None,  # noqa: A002 - W3C's name
+        priority: int = 256,
+        now: float,
+    ) -> Channel:
+        """Make a channel; it opens when the association is established.
+
+        :param max_packet_life_time: milliseconds.
+        :param id: only with `negotiated`, and then required.
+        :raises LocalProtocolError: arguments that contradict one another, or an id in use.
+        """
+        properties = ChannelOpen(label, protocol, ordered, max_retransmits, max_packet_life_time, priority)
+        _check(properties, negotiated=negotiated, channel_id=id)
+        channel = Channel(self._transport, properties, negotiated=negotiated, channel_id=id)
+        self._registry.add(channel)
         self._open_waiting(now)
         return channel
-
-    def established(self, now: float) -> None:
-        """The association is up: open what was asked for."""
-        self._up = True
-        self._open_waiting(now)
-
-    def _open_waiting(self, now: float) -> None:
-        if not self._up:
-            return
-        waiting, self._waiting = self._waiting, []
-        for channel in waiting:
-            if channel.id is None:
-                self._announce(channel, now)
-            if channel.id is not None and channel.state is ReadyState.CONNECTING:
-                channel.state = ReadyState.OPEN
-                self._events.append(ChannelOpened(channel))
-
-    def _announce(self, channel: Channel, now: float) -> None:
-        channel_id = self._free_id()
-        if channel_id is None:
-            error = LocalProtocolError(f"all {MAX_STREAM_ID + 1:,} channel ids are in use")
-            self._events.append(ChannelError(channel, error))
-            self._end(channel)
-            return
-        channel.id = channel_id
-        self._by_id[channel_id] = channel
-        self._association.send_message(channel_id, PPID_DCEP, write_open(channel.label, channel.options), now=now)
-
-    def _free_id(self) -> int | None:
-        for channel_id in range(0 if self._is_client else 1, MAX_STREAM_ID + 1, 2):
-            if channel_id not in self._by_id:
-                return channel_id
-        return None
-
-    # -- messages
 
     def send(self, channel: Channel, data: str | bytes, now: float) -> None:
         """Queue a message.
 
         :raises LocalProtocolError: the channel is not open.
-        :raises MessageTooLarge: the other side does not take messages of this size.
+        :raises MessageTooLarge: the peer does not take messages of that size.
         """
         if channel.state is not ReadyState.OPEN or channel.id is None:
-            message = f"the channel {channel.label!r} is {channel.state}, not open"
-            raise LocalProtocolError(message)
+            raise LocalProtocolError(f"the data channel is {channel.state}")
         if isinstance(data, str):
-            payload, ppid = data.encode(), PPID_STRING
+            payload, ppid = data.encode(errors="surrogatepass"), PPID_STRING
         else:
             payload, ppid = data, PPID_BINARY
+        if self.max_message_size and len(payload) > self.max_message_size:
+            raise MessageTooLarge(f"{len(payload)} bytes; the peer takes at most {self.max_message_size} in a message")
         if not payload:
-            # SCTP has no empty messages (RFC 8831 section 6.6).
-            payload, ppid = b"\0", PPID_STRING_EMPTY if ppid == PPID_STRING else PPID_BINARY_EMPTY
-        limit = self.max_message_size
-        if 0 < limit < len(payload):
-            message = f"a message of {len(payload):,} bytes is larger than the {limit:,} that the other side takes"
-            raise MessageTooLarge(message)
-        options = channel.options
-        life_time = options.max_packet_life_time
-        self._association.send_message(
+            payload = b"\0"
+            ppid = PPID_STRING_EMPTY if ppid == PPID_STRING else PPID_BINARY_EMPTY
+        life_time = channel.max_packet_life_time
+        self._transport.send_message(
             channel.id,
             ppid,
             payload,
-            ordered=options.ordered or not channel.acknowledged,
-            max_retransmits=options.max_retransmits,
+            ordered=channel.ordered or not channel.confirmed,
+            max_retransmits=channel.max_retransmits,
             max_packet_life_time=None if life_time is None else life_time / 1000,
             now=now,
         )
 
-    def unacknowledged(self, channel: Channel) -> int:
-        """Bytes handed in on a channel that the other side's SCTP has not acknowledged."""
-        return 0 if channel.id is None else self._association.unacknowledged_amount(channel.id)
+    def close(self, channel: Channel, now: float) -> None:
+        """Close a channel: what is queued leaves first, then its stream is reset (RFC 8831 section 6.7)."""
+        if channel.state is ReadyState.CONNECTING:
+            self._finish(channel)
+        elif channel.state is ReadyState.OPEN and channel.id is not None:
+            channel.state = ReadyState.CLOSING
+            self._transport.reset_streams((channel.id,), now)
 
-    def receive(self, stream_id: int, ppid: int, data: bytes, now: float) -> None:
-        """Take a message of the association."""
-        channel = self._by_id.get(stream_id)
-        size = len(data)
-        if channel is not None and channel.state is ReadyState.OPEN:
-            if ppid == PPID_BINARY:
-                self._events.append(ChannelMessage(channel, data, size))
-                return
-            if ppid == PPID_STRING:
-                self._receive_text(channel, data, size, now)
-                return
-        self._association.release(size)
-        if ppid == PPID_DCEP:
+    def poll_events(self) -> list[ChannelEvent]:
+        """Return what happened since the last call, and forget it."""
+        events = self._events[:]
+        self._events.clear()
+        return events
+
+    def handle_event(self, event: AssociationEvent, now: float) -> None:
+        """Take an event of the association."""
+        if isinstance(event, MessageReceived):
+            self._receive(event.stream_id, event.ppid, event.data, now)
+        elif isinstance(event, AssociationEstablished):
+            self.established = True
+            self._registry.limit = min(event.outbound_streams, event.inbound_streams, MAX_CHANNELS)
+            self._open_waiting(now)
+        elif isinstance(event, StreamsReset):
+            self._handle_peer_reset(event.stream_ids, now)
+        elif isinstance(event, StreamsResetDone):
+            self._handle_own_reset(event.stream_ids)
+        elif isinstance(event, AssociationClosed):
+            self.established = False
+            for channel in self._registry.all():
+                self._finish(channel)
+
+    def _assign_ids(self) -> None:
+        for channel in self._registry.assign_ids():
+            self._events.append(ChannelError(channel, DataChannelError("no stream id is left for the channel")))
+            self._finish(channel)
+
+    def _open_waiting(self, now: float) -> None:
+        """Open what can be opened now."""
+        self._assign_ids()
+        if not self.established:
+            return
+        for channel in self._registry.take_waiting():
+            if channel.id is None:
+                continue
+            channel.state = ReadyState.OPEN
+            self._transport.set_priority(channel.id, channel.priority)
+            if not channel.negotiated:
+                message = write_open(
+                    ChannelOpen(
+                        channel.label,
+                        channel.protocol,
+                        channel.ordered,
+                        channel.max_retransmits,
+                        channel.max_packet_life_time,
+                        channel.priority,
+                    )
+                )
+                self._transport.send_message(channel.id, PPID_DCEP, message, now=now)
+            self._events.append(ChannelOpened(channel))
+
+    def _receive(self, stream_id: int, ppid: int, data: bytes, now: float) -> None:
+        """Take a message; most of them are binary."""
+        channel = self._registry.get(stream_id)
+        if ppid == PPID_BINARY and channel is not None and channel.state is not ReadyState.CONNECTING:
+            channel.confirmed = True
+            self._events.append(ChannelMessage(channel, data, len(data)))
+        elif ppid == PPID_DCEP:
+            self._transport.release(len(data))
             self._receive_dcep(stream_id, channel, data, now)
-        elif channel is not None and channel.state is ReadyState.OPEN:
-            if ppid == PPID_STRING_EMPTY:
-                self._events.append(ChannelMessage(channel, "", 0))
-            elif ppid == PPID_BINARY_EMPTY:
-                self._events.append(ChannelMessage(channel, b"", 0))
-
-    def _receive_text(self, channel: Channel, data: bytes, size: int, now: float) -> None:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            self._association.release(size)
-            error = RemoteProtocolError("a text message is not UTF-8", section="RFC 8831 6.6")
-            self._events.append(ChannelError(channel, error))
-            self.close(channel, now)
+        elif channel is None or ppid not in _DECODABLE:
+            self._transport.release(len(data))
+            self.dropped += 1
         else:
-            self._events.append(ChannelMessage(channel, text, size))
+            self._receive_special(channel, ppid, data, now)
+
+    def _receive_special(self, channel: Channel, ppid: int, data: bytes, now: float) -> None:
+        """Take text, or a message that stands for an empty one (RFC 8831 section 6.6)."""
+        channel.confirmed = True
+        size = len(data)
+        content: str | bytes = b""
+        if ppid == PPID_STRING:
+            try:
+                content = data.decode()
+            except UnicodeDecodeError:
+                self._transport.release(size)
+                error = RemoteProtocolError("text that is not UTF-8", section="RFC 8831 section 6.6")
+                self._fail(channel, error, now)
+                return
+        else:
+            self._transport.release(size)
+            size = 0
+            if ppid == PPID_STRING_EMPTY:
+                content = ""
+        self._events.append(ChannelMessage(channel, content, size))
 
     def _receive_dcep(self, stream_id: int, channel: Channel | None, data: bytes, now: float) -> None:
-        if data[:1] == DATA_CHANNEL_ACK:
-            if channel is not None:
-                channel.acknowledged = True
+        if channel is not None:
+            if data[0] == DATA_CHANNEL_ACK:
+                channel.confirmed = True
             return
-        # An OPEN on a stream in use is an error of the other side; what is there stays (RFC 8832 section 6).
-        if data[0] != DATA_CHANNEL_OPEN or channel is not None or stream_id > MAX_STREAM_ID or not self._up:
+        properties = read_open(data)
+        if properties is None or not self.established or stream_id >= self._registry.limit:
+            self.dropped += 1
             return
-        try:
-            label, options = parse_open(data)
-        except RemoteProtocolError:
-            self._reset(stream_id, now)
-            return
-        channel = Channel(label, options, self._association.buffered_amount)
-        channel.id = stream_id
-        channel.acknowledged = True
+        channel = Channel(self._transport, properties, negotiated=False, channel_id=stream_id)
+        channel.confirmed = True
         channel.state = ReadyState.OPEN
-        self._by_id[stream_id] = channel
-        self._association.send_message(stream_id, PPID_DCEP, DATA_CHANNEL_ACK, now=now)
-        self._events += (ChannelReceived(channel), ChannelOpened(channel))
+        self._registry.add_received(channel)
+        self._transport.set_priority(stream_id, channel.priority)
+        self._transport.send_message(stream_id, PPID_DCEP, ACK, now=now)
+        self._events.append(ChannelReceived(channel))
 
-    # -- closing
+    def _fail(self, channel: Channel, error: PeerixError, now: float) -> None:
+        self._events.append(ChannelError(channel, error))
+        self.close(channel, now)
 
-    def close(self, channel: Channel, now: float) -> None:
-        """Close a channel: what is queued is sent first, then its stream is reset (RFC 8831 section 6.7)."""
-        if channel.state in (ReadyState.CLOSING, ReadyState.CLOSED):
-            return
-        if channel.state is ReadyState.CONNECTING or channel.id is None:
-            self._end(channel)
-            return
-        channel.state = ReadyState.CLOSING
-        self._reset(channel.id, now)
-
-    def _reset(self, stream_id: int, now: float) -> None:
-        self._association.reset_streams((stream_id,), now)
-
-    def streams_reset(self, stream_ids: Iterable[int], now: float) -> None:
-        """The other side has reset streams: it closes their channels, and we answer in kind.
-
-        No stream ids at all means all streams (RFC 6525 section 4.1).
-        """
-        for stream_id in tuple(stream_ids) or tuple(self._by_id):
-            channel = self._by_id.get(stream_id)
-            if channel is None:
-                continue
+    def _handle_peer_reset(self, stream_ids: tuple[int, ...], now: float) -> None:
+        """The peer closed its side; close ours."""
+        for channel in self._registry.named(stream_ids):
             if channel.state is ReadyState.OPEN:
-                channel.state = ReadyState.CLOSING
+                self.close(channel, now)
                 self._events.append(ChannelClosing(channel))
-                self._reset(stream_id, now)
-            self._close_end(channel, THEIR_END)
+            if self._registry.note_peer_reset(channel):
+                self._finish(channel)
 
-    def streams_reset_done(self, stream_ids: Iterable[int]) -> None:
-        """The other side has confirmed, or refused, the reset of streams of ours."""
-        for stream_id in stream_ids:
-            channel = self._by_id.get(stream_id)
-            if channel is not None and channel.state is ReadyState.CLOSING:
-                self._close_end(channel, OUR_END)
+    def _handle_own_reset(self, stream_ids: tuple[int, ...]) -> None:
+        """Our side is closed; the id is free when the peer's is too (RFC 8831 section 6.7)."""
+        for channel in self._registry.named(stream_ids):
+            if self._registry.note_own_reset(channel):
+                self._finish(channel)
 
-    def _close_end(self, channel: Channel, end: int) -> None:
-        # The id is free when both directions of the stream are (RFC 8831 section 6.7).
-        channel.closed_ends |= end
-        if channel.closed_ends == OUR_END | THEIR_END:
-            self._end(channel)
+    def _finish(self, channel: Channel) -> None:
+        if channel.state is not ReadyState.CLOSED:
+            channel.state = ReadyState.CLOSED
+            self._registry.remove(channel)
+            self._events.append(ChannelClosed(channel))
 
-    def _end(self, channel: Channel) -> None:
-        channel.state = ReadyState.CLOSED
-        if channel.id is not None and self._by_id.get(channel.id) is channel:
-            del self._by_id[channel.id]
-        if channel in self._waiting:
-            self._waiting.remove(channel)
-        self._events.append(ChannelClosed(channel))
 
-    def close_all(self) -> None:
-        """The association is gone, and all channels with it."""
-        self._up = False
-        for channel in (*self._by_id.values(), *self._waiting):
-            if channel.state is not ReadyState.CLOSED:
-                channel.state = ReadyState.CLOSED
-                self._events.append(ChannelClosed(channel))
-        self._by_id.clear()
-        self._waiting.clear()
+def _check(properties: ChannelOpen, *, negotiated: bool, channel_id: int | None) -> None:
+    """Refuse what W3C's createDataChannel refuses."""
+    if properties.max_retransmits is not None and properties.max_packet_life_time is not None:
+        raise LocalProtocolError("max_retransmits and max_packet_life_time exclude one another")
+    for text in (properties.label, properties.protocol):
+        if len(text.encode(errors="surrogatepass")) > MAX_LABEL_SIZE:
+            raise LocalProtocolError("labels and protocols have at most 65,535 bytes")
+    limits = (properties.max_retransmits, properties.max_packet_life_time)
+    if any(limit is not None and not 0 <= limit <= 0xFFFFFFFF for limit in limits):
+        raise LocalProtocolError("limits are from 0 to 4,294,967,295")
+    if not 0 <= properties.priority <= 0xFFFF:
+        raise LocalProtocolError("a priority is from 0 to 65,535")
+    if negotiated != (channel_id is not None):
+        raise LocalProtocolError("a negotiated channel has an id, and no other has one")
+    if channel_id is not None and not 0 <= channel_id < MAX_CHANNELS:
+        raise LocalProtocolError(f"an id is from 0 to {MAX_CHANNELS - 1}")

@@ -1,78 +1,93 @@
-"""The data channel establishment protocol (RFC 8832).
+"""The Data Channel Establishment Protocol (RFC 8832) and the payload protocol identifiers of RFC 8831 section 8.
 
-DATA_CHANNEL_OPEN (section 5.1); label and protocol are UTF-8, their lengths count bytes:
+DATA_CHANNEL_OPEN::
 
-     0                   1                   2                   3
-     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-    +---------------+---------------+-------------------------------+
-    |     0x03      |  channel type |            priority           |
-    +---------------+---------------+-------------------------------+
-    |                     reliability parameter                     |
-    +-------------------------------+-------------------------------+
-    |         label length          |        protocol length        |
-    +-------------------------------+-------------------------------+
-    |  label ...                                      protocol ...  |
-    +---------------------------------------------------------------+
+    |  Message Type |  Channel Type |            Priority           |
+    |                    Reliability Parameter                      |
+    |         Label Length          |       Protocol Length         |
+    |                    Label, then Protocol (UTF-8)               |
+
+DATA_CHANNEL_ACK is one byte.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
-from peerix.core.datachannel.channel import ChannelOptions
-from peerix.core.errors import LocalProtocolError, RemoteProtocolError
+PPID_DCEP = 50
+PPID_STRING = 51
+PPID_BINARY_PARTIAL = 52
+PPID_BINARY = 53
+PPID_STRING_PARTIAL = 54
+PPID_STRING_EMPTY = 56
+PPID_BINARY_EMPTY = 57
 
-DATA_CHANNEL_ACK = b"\x02"
+DATA_CHANNEL_ACK = 0x02
 DATA_CHANNEL_OPEN = 0x03
 
+CHANNEL_RELIABLE = 0x00
+CHANNEL_PARTIAL_RELIABLE_REXMIT = 0x01
+CHANNEL_PARTIAL_RELIABLE_TIMED = 0x02
+CHANNEL_UNORDERED = 0x80
+
+MAX_LABEL_SIZE = 65_535
+"""Bytes of a label or a protocol in UTF-8 (RFC 8832 section 5.1)."""
+
+ACK = bytes((DATA_CHANNEL_ACK,))
+
 _OPEN = struct.Struct("!BBHIHH")
-_RELIABLE = 0x00
-_PARTIAL_RELIABLE_REXMIT = 0x01
-_PARTIAL_RELIABLE_TIMED = 0x02
-_UNORDERED = 0x80
-_MAX_RELIABILITY = 65_535
 
 
-def write_open(label: str, options: ChannelOptions) -> bytes:
-    """Write the message that opens a channel."""
-    kind, reliability = _RELIABLE, 0
-    if options.max_retransmits is not None:
-        kind, reliability = _PARTIAL_RELIABLE_REXMIT, options.max_retransmits
-    elif options.max_packet_life_time is not None:
-        kind, reliability = _PARTIAL_RELIABLE_TIMED, options.max_packet_life_time
-    if not options.ordered:
-        kind |= _UNORDERED
-    name, protocol = label.encode(), options.protocol.encode()
-    header = _OPEN.pack(DATA_CHANNEL_OPEN, kind, options.priority, reliability, len(name), len(protocol))
-    return header + name + protocol
+@dataclass(slots=True)
+class ChannelOpen:
+    """DATA_CHANNEL_OPEN.
 
-
-def parse_open(data: bytes) -> tuple[str, ChannelOptions]:
-    """Read the message that opens a channel: its label and how it is to be.
-
-    :raises RemoteProtocolError: it is malformed.
+    :ivar max_retransmits: None unless the channel is limited so.
+    :ivar max_packet_life_time: milliseconds, None unless the channel is limited so.
     """
+
+    label: str = ""
+    protocol: str = ""
+    ordered: bool = True
+    max_retransmits: int | None = None
+    max_packet_life_time: int | None = None
+    priority: int = 256
+
+
+def write_open(message: ChannelOpen) -> bytes:
+    """Write the message; lengths are those of the UTF-8 forms."""
+    kind, parameter = CHANNEL_RELIABLE, 0
+    if message.max_retransmits is not None:
+        kind, parameter = CHANNEL_PARTIAL_RELIABLE_REXMIT, message.max_retransmits
+    elif message.max_packet_life_time is not None:
+        kind, parameter = CHANNEL_PARTIAL_RELIABLE_TIMED, message.max_packet_life_time
+    if not message.ordered:
+        kind |= CHANNEL_UNORDERED
+    label, protocol = message.label.encode(), message.protocol.encode()
+    header = _OPEN.pack(DATA_CHANNEL_OPEN, kind, message.priority, parameter, len(label), len(protocol))
+    return header + label + protocol
+
+
+def read_open(data: bytes) -> ChannelOpen | None:
+    """Read the message; None when it is malformed. Unknown channel types count as reliable ones."""
+    if len(data) < _OPEN.size:
+        return None
+    message_type, kind, priority, parameter, label_size, protocol_size = _OPEN.unpack_from(data)
+    label_end = _OPEN.size + label_size
+    if message_type != DATA_CHANNEL_OPEN or len(data) < label_end + protocol_size:
+        return None
     try:
-        _, kind, priority, reliability, name_length, protocol_length = _OPEN.unpack_from(data)
-        end = _OPEN.size + name_length + protocol_length
-        if len(data) < end:
-            message = "a DATA_CHANNEL_OPEN is shorter than its lengths say"
-            raise RemoteProtocolError(message, section="RFC 8832 5.1")
-        label = data[_OPEN.size : _OPEN.size + name_length].decode()
-        protocol = data[_OPEN.size + name_length : end].decode()
-        limit = min(reliability, _MAX_RELIABILITY)
-        mode = kind & ~_UNORDERED
-        options = ChannelOptions(
-            protocol=protocol,
-            ordered=not kind & _UNORDERED,
-            max_retransmits=limit if mode == _PARTIAL_RELIABLE_REXMIT else None,
-            max_packet_life_time=limit if mode == _PARTIAL_RELIABLE_TIMED else None,
-            priority=priority,
-        )
-    except (struct.error, UnicodeDecodeError, LocalProtocolError) as error:
-        message = f"a DATA_CHANNEL_OPEN cannot be read: {error}"
-        raise RemoteProtocolError(message, section="RFC 8832 5.1") from error
-    if mode > _PARTIAL_RELIABLE_TIMED:
-        message = f"a DATA_CHANNEL_OPEN has the unknown channel type {kind:#x}"
-        raise RemoteProtocolError(message, section="RFC 8832 5.1")
-    return label, options
+        label = data[_OPEN.size : label_end].decode()
+        protocol = data[label_end : label_end + protocol_size].decode()
+    except UnicodeDecodeError:
+        return None
+    limit = kind & ~CHANNEL_UNORDERED
+    return ChannelOpen(
+        label=label,
+        protocol=protocol,
+        ordered=not kind & CHANNEL_UNORDERED,
+        max_retransmits=parameter if limit == CHANNEL_PARTIAL_RELIABLE_REXMIT else None,
+        max_packet_life_time=parameter if limit == CHANNEL_PARTIAL_RELIABLE_TIMED else None,
+        priority=priority,
+    )

@@ -1,4 +1,4 @@
-"""What happens to data channels."""
+"""What data channels tell the layer above."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ChannelOpened:
-    """Messages may be sent on the channel from now on."""
+    """A channel of ours can send."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelReceived:
-    """The other side opened a channel. `ChannelOpened` follows."""
+    """The peer opened a channel; it can send already, no `ChannelOpened` follows."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelMessage:
-    """A whole message. Its `size` in bytes stays on the receive window until it is released."""
+    """A message came.
+
+    :ivar size: bytes that it holds of the receive window: `release` so many when it has been read.
+    """
 
     channel: Channel
     data: str | bytes
@@ -35,26 +38,26 @@ class ChannelMessage:
 
 @dataclass(slots=True)
 class ChannelClosing:
-    """The other side closes the channel: nothing can be sent on it any more."""
+    """The peer closes the channel: nothing more can be sent on it."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelClosed:
-    """The channel is gone, and its id is free."""
+    """The channel is gone; its id may serve another one."""
 
     channel: Channel
 
 
 @dataclass(slots=True)
 class ChannelError:
-    """The other side broke the protocol on this channel; it is being closed."""
+    """Something is wrong with the channel; a `ChannelClosing` or `ChannelClosed` follows."""
 
     channel: Channel
     error: PeerixError
 
 
-DataChannelEvent: TypeAlias = (
+ChannelEvent: TypeAlias = (
     ChannelOpened | ChannelReceived | ChannelMessage | ChannelClosing | ChannelClosed | ChannelError
 )
