@@ -8,7 +8,9 @@ the other side, `outcome` draws the conclusions; `negotiator` composes them.
 
 from __future__ import annotations
 
-from peerix.core.jsep.negotiator import Negotiator
+from peerix.core.jsep.capabilities import Codec, Extension, MediaCapabilities, MediaKind
+from peerix.core.jsep.codecs import BoundCodec
+from peerix.core.jsep.negotiator import NO_MEDIA, Negotiator
 from peerix.core.jsep.parameters import (
     MAX_MESSAGE_SIZE,
     Applied,
@@ -19,18 +21,31 @@ from peerix.core.jsep.parameters import (
 )
 from peerix.core.jsep.remote import MAX_REMOTE_CANDIDATES
 from peerix.core.jsep.state import TRANSITIONS, Side, SignalingState, next_state
+from peerix.core.jsep.transceiver import Association, CreatedBy, Outgoing, RtpParameters, Source, Transceiver
 
 __all__ = [
     "MAX_MESSAGE_SIZE",
     "MAX_REMOTE_CANDIDATES",
+    "NO_MEDIA",
     "TRANSITIONS",
     "Applied",
+    "Association",
+    "BoundCodec",
+    "Codec",
+    "CreatedBy",
     "DtlsRole",
+    "Extension",
     "IceParameters",
     "LocalTransport",
+    "MediaCapabilities",
+    "MediaKind",
     "Negotiator",
+    "Outgoing",
+    "RtpParameters",
     "SctpParameters",
     "Side",
     "SignalingState",
+    "Source",
+    "Transceiver",
     "next_state",
 ]

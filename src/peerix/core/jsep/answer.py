@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from peerix.core.jsep.parameters import DtlsRole, LocalTransport
     from peerix.core.jsep.remote import RemoteTransport
+    from peerix.core.jsep.transceivers import Transceivers
     from peerix.core.sdp import Description, MediaSection
 
 
@@ -46,6 +47,7 @@ def create_answer(
     *,
     role: DtlsRole | None,
     serves: Callable[[MediaSection], bool],
+    transceivers: Transceivers,
 ) -> Description:
     """Answer each section of an offer.
 
@@ -56,10 +58,15 @@ def create_answer(
     """
     chosen = served(offer, serves)
     setup = answer_setup(chosen.transport, role)
-    sections = [
-        data_answer(section, transport, setup) if index in chosen.indexes else rejected_section(section)
-        for index, section in enumerate(offer.media)
-    ]
+    sections: list[MediaSection] = []
+    for index, section in enumerate(offer.media):
+        ours: MediaSection | None = None
+        if index in chosen.indexes and section.is_data:
+            ours = data_answer(section, transport, setup)
+        elif index in chosen.indexes:
+            mixed = any(owner.has("extmap-allow-mixed") for owner in (offer.attributes, section.attributes))
+            ours = transceivers.answer(index, section, transport, setup, mixed=mixed)
+        sections.append(ours or rejected_section(section))
     bundle = bundle_of(offer)
     bundled = [
         section.mid

@@ -7,27 +7,37 @@ little: everything that a rollback has to undo lives in the pending ones, so tha
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import IceCandidateError, LocalProtocolError, NegotiationError
 from peerix.core.jsep.answer import create_answer
 from peerix.core.jsep.candidates import find_section, gathered, noted
+from peerix.core.jsep.capabilities import MediaCapabilities
 from peerix.core.jsep.descriptions import Described, Descriptions, describe
-from peerix.core.jsep.offer import create_offer
+from peerix.core.jsep.needed import media_needed
+from peerix.core.jsep.offer import Wanted, create_offer
 from peerix.core.jsep.origin import SessionOrigin
 from peerix.core.jsep.outcome import Settled, in_force, local_ufrag, outcome, settle
+from peerix.core.jsep.payload_types import Numbering
 from peerix.core.jsep.remote import check_answer, check_offer
 from peerix.core.jsep.sections import with_candidates
 from peerix.core.jsep.state import Side, SignalingState, next_state
-from peerix.core.sdp import SessionDescription, parse
+from peerix.core.jsep.transceiver import CreatedBy
+from peerix.core.jsep.transceivers import Transceivers
+from peerix.core.sdp import Direction, SessionDescription, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from peerix.core.jsep.capabilities import MediaKind
     from peerix.core.jsep.parameters import Applied, LocalTransport
+    from peerix.core.jsep.transceiver import Transceiver
     from peerix.core.sdp import Description, IceCandidate, MediaSection, SdpType
+
+NO_MEDIA = MediaCapabilities()
+"""No codecs: audio and video sections are turned off."""
 
 _MAX_MID_DIGITS = 9
 
@@ -40,6 +50,7 @@ class Negotiator:
     """
 
     __slots__ = (
+        "_capabilities",
         "_created",
         "_data_wanted",
         "_descriptions",
@@ -48,17 +59,20 @@ class Negotiator:
         "_replaced_ufrag",
         "_settled",
         "_state",
+        "_transceivers",
     )
 
-    def __init__(self, *, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(self, *, random_bytes: Callable[[int], bytes], capabilities: MediaCapabilities = NO_MEDIA) -> None:
         self._origin = SessionOrigin(random_bytes)
         self._state = SignalingState.STABLE
         self._descriptions = Descriptions()
         self._settled = Settled()
-        self._created: Described | None = None
+        self._created: _Created | None = None
         self._data_wanted = False
         self._replaced_ufrag: str | None = None
         self._mid_floor = 0
+        self._capabilities = capabilities
+        self._transceivers = Transceivers(capabilities, random_bytes)
 
     @property
     def signaling_state(self) -> SignalingState:
@@ -127,6 +141,34 @@ class Negotiator:
         """Ask for a data section: a data channel was created."""
         self._data_wanted = True
 
+    @property
+    def transceivers(self) -> tuple[Transceiver, ...]:
+        """Those that are not stopped, in the order in which they were made."""
+        return tuple(self._transceivers.items)
+
+    def add_transceiver(
+        self,
+        kind: MediaKind,
+        *,
+        direction: Direction = Direction.SENDRECV,
+        track: str | None = None,
+        streams: Sequence[str] = (),
+        rids: Sequence[str] = (),
+        created_by: CreatedBy = CreatedBy.ADD_TRANSCEIVER,
+    ) -> Transceiver:
+        """Ask for an audio or video section (W3C WebRTC 5.1).
+
+        `track` and `streams` are the ids that the other side will see, `rids` the names of encodings sent at
+        the same time.
+
+        :raises LocalProtocolError: if there is no codec of this kind, or it is closed.
+        """
+        if self._state is SignalingState.CLOSED:
+            raise LocalProtocolError("the connection is closed")
+        if not self._capabilities.codecs_of(kind):
+            raise LocalProtocolError(f"there is no codec for {kind}")
+        return self._transceivers.add(kind, created_by, direction, track=track, streams=streams, rids=rids)
+
     def restart_ice(self) -> None:
         """Ask for new ICE credentials with the next offer (W3C WebRTC 4.4.2).
 
@@ -144,10 +186,11 @@ class Negotiator:
             return False
         if self.ice_restart_wanted:
             return True
-        local = self._descriptions.current_local
-        # A data section that the other side turned down still counts: asking again would only be turned down
-        # again.
-        return self._data_wanted and not (local and any(section.is_data for section in local.model.media))
+        local = self._descriptions.current_local # A data section that the other side turned down still
+        counts: asking again would only be turned down again. if self._data_wanted and not (local and
+        any(section.is_data for section in local.model.media)):
+            return True
+        return media_needed(self._transceivers.items, self._descriptions)
 
     def create_offer(self, transport: LocalTransport, *, ice_restart: bool = False) -> SessionDescription:
         """Make an offer; `set_local` takes it as it is. Made twice it is the same.
@@ -163,14 +206,17 @@ class Negotiator:
         restart = ice_restart or self.ice_restart_wanted
         if restart and current is not None and local_ufrag(current.model) == transport.ufrag:
             raise LocalProtocolError("an ICE restart needs new credentials: restart the agent first")
+        agreed = self._descriptions.agreed
         mids = count(self._mid_floor)
-        offer = create_offer(
-            self._descriptions.agreed,
-            transport,
-            data_wanted=self._data_wanted,
+        in_use = (section for each in agreed if each.active for section in (each.local, each.remote))
+        wanted = Wanted(
+            self._transceivers,
+            Numbering(self._capabilities, in_use),
+            data=self._data_wanted,
             next_mid=lambda: str(next(mids)),
         )
-        return self._remember("offer", offer)
+        offer = create_offer(agreed, transport, wanted)
+        return self._remember("offer", offer.description, offer.assigned)
 
     def create_answer(self, transport: LocalTransport) -> SessionDescription:
         """Answer the offer that was set; `set_local` takes the answer as it is.
@@ -181,9 +227,14 @@ class Negotiator:
         self._require(Side.LOCAL, "answer")
         offer = self._descriptions.pending_remote
         assert offer is not None  # the state says so
-        return self._remember(
-            "answer", create_answer(offer.model, transport, role=self._settled.dtls_role, serves=serves)
+        answer = create_answer(
+            offer.model,
+            transport,
+            role=self._settled.dtls_role,
+            serves=self._serves,
+            transceivers=self._transceivers,
         )
+        return self._remember("answer", answer)
 
     def set_local(self, description: SessionDescription | None, transport: LocalTransport) -> Applied:
         """Set our description: the one that was created last, or a rollback.
@@ -200,9 +251,9 @@ class Negotiator:
         if description.type == "rollback":
             return self._rollback()
         created = self._created
-        if created is None or created.session.sdp != description.sdp or not _fits(created, description.type):
+        if created is None or not created.is_what(description):
             raise LocalProtocolError("set what create_offer or create_answer gave last, unchanged")
-        described = describe(description.type, with_candidates(created.model, transport))
+        described = describe(description.type, with_candidates(created.described.model, transport))
         return self._apply(state, Side.LOCAL, described)
 
     def set_remote(self, description: SessionDescription) -> Applied:
@@ -242,7 +293,7 @@ class Negotiator:
         if remote is None:
             raise IceCandidateError("a candidate before any remote description")
         index = find_section(remote.model, candidate)
-        transport = in_force(self._descriptions, serves).transport
+        transport = in_force(self._descriptions, self._serves).transport
         if transport is None or not transport.carries(index, remote.model.media[index]):
             return False
         self._descriptions = noted(self._descriptions, transport.index, candidate)
@@ -269,9 +320,13 @@ class Negotiator:
             return self.create_offer(transport)
         return replace(self.create_answer(transport), type=type_)
 
-    def _remember(self, type_: SdpType, description: Description) -> SessionDescription:
-        self._created = describe(type_, self._origin.stamp(description))
-        return self._created.session
+    def _remember(
+        self, type_: SdpType, description: Description, assigned: Sequence[tuple[int, str | None,
+        Transceiver]] = ()
+    ) -> SessionDescription:
+        described = describe(type_, self._origin.stamp(description))
+        self._created = _Created(described, assigned)
+        return described.session
 
     def _apply(self, state: SignalingState, side: Side, described: Described) -> Applied:
         before = self._descriptions
@@ -279,13 +334,30 @@ class Negotiator:
         after = (before.rolled_back() if implicit_rollback else before).applied(side, described)
         # Everything that may raise comes before the first change.
         settled = settle(self._settled, after, side, described)
-        applied = outcome(
-            state, in_force(before, serves), in_force(after, serves), after, settled, rolled_back=implicit_rollback
-        )
+        was, now = in_force(before, self._serves), in_force(after, self._serves)
+        applied = outcome(state, was, now, after, settled, rolled_back=implicit_rollback)
+        receiving = self._transceivers.receiving
+        if described.type != "offer":
+            self._transceivers.settle(after.answered, now.on, final=described.type == "answer")
+        elif side is Side.REMOTE:
+            self._transceivers.take_offer(described.model, now.on)
+        elif self._created is not None:
+            self._transceivers.propose(self._created.assigned)
         self._settled, self._descriptions, self._state, self._created = settled, after, state, None
         if state is SignalingState.STABLE:
             self._become_stable(after)
-        return applied
+        return self._with_tracks(applied, receiving)
+
+    def _with_tracks(self, applied: Applied, before: Sequence[Transceiver]) -> Applied:
+        after = self._transceivers.receiving
+        return replace(
+            applied,
+            tracks_added=tuple(transceiver for transceiver in after if transceiver not in before),
+            tracks_removed=tuple(transceiver for transceiver in before if transceiver not in after),
+        )
+
+    def _serves(self, section: MediaSection) -> bool:
+        return section.is_data or self._transceivers.serves(section)
 
     def _become_stable(self, descriptions: Descriptions) -> None:
         local = descriptions.current_local
@@ -303,20 +375,26 @@ class Negotiator:
     def _rollback(self) -> Applied:
         before = self._descriptions
         after = before.rolled_back()
+        was, now = in_force(before, self._serves), in_force(after, self._serves)
+        applied = outcome(SignalingState.STABLE, was, now, after, self._settled, rolled_back=True)
+        receiving = self._transceivers.receiving
+        self._transceivers.roll_back()
         self._descriptions, self._state, self._created = after, SignalingState.STABLE, None
-        return outcome(
-            self._state, in_force(before, serves), in_force(after, serves), after, self._settled, rolled_back=True
-        )
+        return self._with_tracks(applied, receiving)
 
 
 def _session(described: Described | None) -> SessionDescription | None:
     return None if described is None else described.session
 
 
-def _fits(created: Described, type_: SdpType) -> bool:
-    return type_ == created.type or (created.type == "answer" and type_ == "pranswer")
+@dataclass(frozen=True, slots=True)
+class _Created:
+    """What was created last, and which transceiver has which section of it."""
 
+    described: Described
+    assigned: Sequence[tuple[int, str | None, Transceiver]]
 
-def serves(section: MediaSection) -> bool:
-    """Tell whether we can serve a section at all."""
-    return section.is_data
+    def is_what(self, description: SessionDescription) -> bool:
+        """Tell whether this is the description; an answer may also be set as a provisional one."""
+        type_ = "answer" if description.type == "pranswer" else description.type
+        return (type_, description.sdp) == (self.described.type, self.described.session.sdp)

@@ -48,9 +48,10 @@ def settle(settled: Settled, descriptions: Descriptions, side: Side, described: 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """Of the other side's latest description: the transport and the data section that we use, or would."""
+    """Of the other side's latest description: the transport, and the sections on it, that we use or would use."""
 
     transport: RemoteTransport | None = None
+    on: tuple[int, ...] = ()
     data: MediaSection | None = None
 
 
@@ -63,9 +64,10 @@ def in_force(descriptions: Descriptions, serves: Callable[[MediaSection], bool])
         chosen = served(remote.model, serves)
         transport, on = chosen.transport, chosen.indexes
     else:
-        on = tuple(index for index, each in enumerate(descriptions.answered) if each.active)
-        transport = read_transport(remote.model, on)
-    return InForce(transport, next((remote.model.media[i] for i in on if remote.model.media[i].is_data), None))
+        active = tuple(index for index, each in enumerate(descriptions.answered) if each.active)
+        transport = read_transport(remote.model, active)
+        on = tuple(i for i in active if transport is not None and transport.carries(i, remote.model.media[i]))
+    return InForce(transport, on, next((remote.model.media[i] for i in on if remote.model.media[i].is_data), None))
 
 
 def outcome(

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerix.core.jsep.state import SignalingState
+    from peerix.core.jsep.transceiver import Transceiver
     from peerix.core.sdp import Fingerprint
 
 DtlsRole: TypeAlias = Literal["client", "server"]
@@ -66,6 +67,8 @@ class Applied:
     `dtls_role` and `ice_controlling` are ours; the first is known from the first answer on and then stays,
     the second from the first offer on. `sctp` is None while no data section is in force. `rolled_back` tells
     that an offer was withdrawn, ours or theirs: what it alone had brought is void.
+
+    `tracks_added` and `tracks_removed` are the transceivers for which the other side began and ceased to send.
     """
 
     signaling_state: SignalingState
@@ -80,3 +83,5 @@ class Applied:
     ice_controlling: bool | None = None
     sctp: SctpParameters | None = None
     rolled_back: bool = False
+    tracks_added: Sequence[Transceiver] = ()
+    tracks_removed: Sequence[Transceiver] = ()

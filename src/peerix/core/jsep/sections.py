@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 DISCARD_PORT = 9
 """The port of a section whose candidates are not known yet (RFC 8840 4.1.3)."""
 
-_NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
+NO_ADDRESS = Line("c", "IN IP4 0.0.0.0")
+"""The `c=` line of such a section."""
+
 _SCTPMAP_STREAMS = 1024
 _CANDIDATE_ATTRIBUTES = ("candidate", "end-of-candidates")
 
@@ -41,7 +43,7 @@ def data_section(mid: str | None, transport: LocalTransport, setup: Setup) -> Me
         port=DISCARD_PORT,
         protocol="UDP/DTLS/SCTP",
         formats=("webrtc-datachannel",),
-        lines=(_NO_ADDRESS,),
+        lines=(NO_ADDRESS,),
         attributes=Attributes((*transport_attributes(mid, transport, setup), *sctp)),
     )
 
@@ -72,7 +74,7 @@ def rejected_section(section: MediaSection) -> MediaSection:
         port=0,
         protocol=section.protocol,
         formats=section.formats,
-        lines=(_NO_ADDRESS,),
+        lines=(NO_ADDRESS,),
         attributes=attributes_of(names),
     )
 
@@ -127,7 +129,7 @@ def default_destination(candidates: Iterable[str]) -> tuple[int, Line]:
     A relayed address is reached most likely, then a reflexive one; IPv4 goes before IPv6. Host names are
     never written: they are those of multicast DNS, and hide an address.
     """
-    best = (0, DISCARD_PORT, _NO_ADDRESS)
+    best = (0, DISCARD_PORT, NO_ADDRESS)
     for candidate in candidates:
         fields = candidate.split()
         if len(fields) < 8 or fields[2].lower() != "udp" or not fields[5].isdigit():

@@ -24,6 +24,7 @@ from peerix.core.sdp.errors import SdpError
 from peerix.core.sdp.messages import IceCandidate, SdpType, SessionDescription
 from peerix.core.sdp.parse import MAX_MEDIA_SECTIONS, MAX_SDP_LENGTH, parse
 from peerix.core.sdp.rtp import (
+    MAX_SSRC,
     Fmtp,
     HeaderExtension,
     Rid,
@@ -33,6 +34,7 @@ from peerix.core.sdp.rtp import (
     SimulcastAlternative,
     Ssrc,
     SsrcGroup,
+    read_parameters,
 )
 from peerix.core.sdp.values import Direction, Fingerprint, Group, Msid, Origin, SctpMap, Setup, direction_of
 from peerix.core.sdp.write import write
@@ -42,6 +44,7 @@ __all__ = [
     "DEFAULT_SCTP_PORT",
     "MAX_MEDIA_SECTIONS",
     "MAX_SDP_LENGTH",
+    "MAX_SSRC",
     "Attribute",
     "Attributes",
     "Description",
@@ -71,6 +74,7 @@ __all__ = [
     "direction_of",
     "parse",
     "read_direction",
+    "read_parameters",
     "read_setup",
     "write",
 ]

@@ -69,12 +69,8 @@ class Fmtp:
         return f"{self.payload_type} {self.parameters}"
 
     def as_dict(self) -> dict[str, str]:
-        """Give the parameters written as `name=value;name=value`, names in lower case.
-
-        A bare word has the value ``""``.
-        """
-        pairs = (part.strip().partition("=") for part in self.parameters.split(";"))
-        return {name.strip().lower(): value.strip() for name, _, value in pairs if name}
+        """Give the parameters of a codec that writes them as `name=value;name=value`."""
+        return read_parameters(self.parameters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +241,7 @@ class Simulcast:
         """
         fields = text.split()
         streams = dict(zip(fields[::2], map(_simulcast_streams, fields[1::2]), strict=False))
-        if (
-            len(fields) not in (2, 4)
-            or len(streams) != len(fields) // 2
-            or not streams.keys() <= {"send", "recv"}
-        ):
+        if len(fields) not in (2, 4) or len(streams) != len(fields) // 2 or not streams.keys() <= {"send", "recv"}:
             raise SdpError(f"bad simulcast {shorten(text)}")
         return cls(streams.get("send", ()), streams.get("recv", ()))
 
@@ -262,11 +254,15 @@ class Simulcast:
         )
 
 
+def read_parameters(text: str) -> dict[str, str]:
+    """Read `name=value;name=value`: names in lower case; a bare word has the value ``""``."""
+    pairs = (part.strip().partition("=") for part in text.split(";"))
+    return {name.strip().lower(): value.strip() for name, _, value in pairs if name}
+
+
 def _simulcast_streams(text: str) -> tuple[tuple[SimulcastAlternative, ...], ...]:
     streams = tuple(
-        tuple(
-            SimulcastAlternative(word.removeprefix("~"), word.startswith("~")) for word in stream.split(",")
-        )
+        tuple(SimulcastAlternative(word.removeprefix("~"), word.startswith("~")) for word in stream.split(","))
         for stream in text.split(";")
     )
     if not all(alternative.rid for stream in streams for alternative in stream):
