@@ -13,8 +13,8 @@ MID_MASK = 0xFFFFFFFF
 class OutboundQueue:
     """Streams take turns.
 
-    With DATA a turn is a whole message, since its fragments must follow one another; with I-DATA it is about one packet,
-    weighted by priority.
+    With DATA a turn is a whole message, since its fragments must follow one another; with I-DATA it is about one
+    packet, weighted by priority.
 
     :ivar streams: all streams that were used, by id.
     :ivar ring: those with something to send; the first one's turn it is.
