@@ -51,6 +51,8 @@ def _broadcast(url: str, rest: str) -> Driver:
 def _nats(url: str, rest: str) -> Driver:
     from peerix.drivers.nats import NatsDriver
 
+    if not rest.startswith("//"):
+        raise ValueError(f"{url!r}: no host")
     address, _, query = url.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = options.keys() - {"prefix", "credentials"}
@@ -59,8 +61,11 @@ def _nats(url: str, rest: str) -> Driver:
     servers = address.split(",")
     scheme = urlsplit(address).scheme
     servers = [server if "://" in server else f"{scheme}://{server}" for server in servers]
-    if not all(urlsplit(server).hostname for server in servers):
-        raise ValueError(f"{url!r}: no host")
+    for server in servers:
+        parts = urlsplit(server)
+        # Reading the port is what checks that it is a number.
+        if not parts.hostname or parts.port == 0:
+            raise ValueError(f"{url!r}: no host")
     if "credentials" in options:
         return NatsDriver(servers, prefix=options.get("prefix", ""), user_credentials=options["credentials"])
     return NatsDriver(servers, prefix=options.get("prefix", ""))

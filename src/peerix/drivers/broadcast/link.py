@@ -54,30 +54,35 @@ class Link:
     async def run(self) -> None:
         """Connect and carry frames until the receiver is gone or `finish` was called."""
         try:
-            try:
-                connection = await self._endpoint.connect(self._name)
-            except ConnectionRefusedError:
-                await self._endpoint.forget(self._name)
-                return
-            except (OSError, TimeoutError):
-                # Gone, not ours, or too busy to answer: the next packet tries again.
-                return
-            with connection:
-                await self._carry(connection)
+            # A connection that broke is made once more: that is how a dead receiver is told from a lost connection.
+            while await self._carry():
+                pass
         finally:
             self._drained.set()
 
-    async def _carry(self, connection: socket.socket) -> None:
-        while True:
-            while self._queue:
-                if not await _send(connection, self._queue[0]):
-                    return
-                self._queued -= len(self._queue.popleft())
-            self._drained.set()
-            if self._closing:
-                return
-            self._changed = anyio.Event()
-            await self._changed.wait()
+    async def _carry(self) -> bool:
+        """Use one connection; True when it was of some use and broke."""
+        try:
+            connection = await self._endpoint.connect(self._name)
+        except ConnectionRefusedError:
+            await self._endpoint.forget(self._name)
+            return False
+        except (OSError, TimeoutError):
+            # Gone, not ours, or too busy to answer: the next packet tries again.
+            return False
+        used = False
+        with connection:
+            while True:
+                while self._queue:
+                    if not await _send(connection, self._queue[0]):
+                        return used
+                    used = True
+                    self._queued -= len(self._queue.popleft())
+                self._drained.set()
+                if self._closing:
+                    return False
+                self._changed = anyio.Event()
+                await self._changed.wait()
 
 
 async def _send(connection: socket.socket, frame: bytes) -> bool:

@@ -5,7 +5,7 @@ Everything here runs in an asyncio event loop.
 
 from __future__ import annotations
 
-import math
+import random
 import ssl
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -17,17 +17,26 @@ from peerix.core.errors import SignalingError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from urllib.parse import ParseResult
 
 RECONNECT_INTERVAL = 0.25
-"""Seconds between two attempts to reach a server."""
+"""Seconds between two attempts to reach a server, at first."""
+
+MAX_RECONNECT_INTERVAL = 1.0
+"""Seconds between two attempts, later."""
+
+MAX_SERVERS = 64
+"""Servers of a cluster that are remembered."""
 
 WATCH_INTERVAL = 0.1
 """Seconds between two looks at a client of somebody else, whose callbacks are not ours."""
 
-CLOSE_TIMEOUT = 1.0
+CLOSE_TIMEOUT = 0.5
 """Seconds that closing may take."""
 
 _TURNS_TO_END = 5
+
+_ONE_ATTEMPT = {"allow_reconnect": False, "max_reconnect_attempts": 1, "reconnect_time_wait": RECONNECT_INTERVAL}
 
 
 class Message(Protocol):
@@ -61,6 +70,16 @@ class Client(Protocol):
     @property
     def max_payload(self) -> int:
         """Bytes of a message that the server takes at most."""
+        ...
+
+    @property
+    def pending_data_size(self) -> int:
+        """Bytes that wait to be written."""
+        ...
+
+    @property
+    def discovered_servers(self) -> Sequence[ParseResult]:
+        """Other servers of the cluster, as the server told."""
         ...
 
     @property
@@ -141,11 +160,14 @@ class BorrowedConnection:
 
 
 class OwnConnection:
-    """A client of our own, which reconnects for ever. See `Connection`.
+    """One client of our own after the other, as often as the connection is lost. See `Connection`.
+
+    nats-py's own reconnecting stays off: it gives up for good when a server that knew us turns us down, and
+    leaves sockets open on the way. A fresh client for each attempt has neither problem.
 
     :param options: for `nats.connect`
     :param limit: seconds that the first connection may take; 0 waits for ever
-    :param report: called with True and False as the connection goes and comes back
+    :param report: called with False as a connection goes
     """
 
     def __init__(
@@ -160,22 +182,37 @@ class OwnConnection:
         self._limit = limit
         self._report = report
         self._closed = anyio.Event()
-        self._opening: anyio.CancelScope | None = None
-        self._last_error: Exception | None = None
 
     async def open(self) -> Client:
         """See `Connection.open`: within the limit, or at once when the server turns us down."""
-        with anyio.CancelScope(deadline=anyio.current_time() + (self._limit or math.inf)) as self._opening:
-            return await self._connect()
-        self._opening = None
-        raise SignalingError(self._failure()) from self._last_error
+        servers = ", ".join(without_credentials(url) for url in self._servers)
+        last_error: Exception | None = None
+        with anyio.move_on_after(self._limit or None):
+            while True:
+                try:
+                    return await self._connect()
+                except connection_errors() as error:
+                    if _is_final(error):
+                        raise SignalingError(f"{servers} turned us down: {error}") from error
+                    last_error = error
+                await anyio.sleep(RECONNECT_INTERVAL)
+        reason = f": {last_error}" if last_error is not None else ""
+        raise SignalingError(f"no answer from {servers} within {self._limit:g} s{reason}") from last_error
 
     async def reopen(self, client: Client) -> Client:
-        """See `Connection.reopen`: nats-py gives up for good when a server that knew us turns us down."""
+        """See `Connection.reopen`: for ever, even when the server turns us down for a while."""
         await self._closed.wait()
+        for url in client.discovered_servers:
+            self._add_server(url.netloc)
         await self.close(client)
-        await anyio.sleep(RECONNECT_INTERVAL)
-        return await self._connect()
+        interval = RECONNECT_INTERVAL
+        while True:
+            # Spread out: everybody else has lost the server in this same moment.
+            await anyio.sleep(interval * random.uniform(0.5, 1))  # noqa: S311 - no secret
+            try:
+                return await self._connect()
+            except connection_errors():
+                interval = min(2 * interval, MAX_RECONNECT_INTERVAL)
 
     async def close(self, client: Client) -> None:
         """See `Connection.close`."""
@@ -189,43 +226,42 @@ class OwnConnection:
         from nats.aio.client import Client as NatsClient
 
         client = NatsClient()
-        self._closed = anyio.Event()
+        self._closed = closed = anyio.Event()
+
+        async def on_closed() -> None:
+            self._report(False)
+            closed.set()
+
         try:
             await client.connect(
                 servers=self._servers,
-                error_cb=self._on_error,
-                disconnected_cb=self._on_disconnected,
-                reconnected_cb=self._on_reconnected,
-                closed_cb=self._on_closed,
-                **cast("Any", self._options),
+                error_cb=_ignore,
+                closed_cb=on_closed,
+                **cast("Any", {**self._options, **_ONE_ATTEMPT}),
             )
         except BaseException:
             await self.close(cast("Client", client))
             raise
-        self._opening = None
         return cast("Client", client)
 
-    async def _on_error(self, error: Exception) -> None:
-        self._last_error = error
-        if self._opening is not None and _is_final(error):
-            self._opening.cancel()
+    def _add_server(self, address: str) -> None:
+        # Servers tell where the others of their cluster are, but neither the scheme nor what we log in with.
+        first = urlsplit(self._servers[0])
+        credentials, at, _ = first.netloc.rpartition("@")
+        known = {urlsplit(url).netloc.rpartition("@")[2] for url in self._servers}
+        if address not in known and len(known) < MAX_SERVERS:
+            self._servers.append(f"{first.scheme}://{credentials}{at}{address}")
 
-    async def _on_disconnected(self) -> None:
-        self._report(False)
 
-    async def _on_reconnected(self) -> None:
-        self._report(True)
+async def _ignore(error: Exception) -> None:
+    """For nats-py, which would log: what matters is whether there is a connection, and that is reported."""
 
-    async def _on_closed(self) -> None:
-        self._report(False)
-        self._closed.set()
 
-    def _failure(self) -> str:
-        servers = ", ".join(without_credentials(url) for url in self._servers)
-        reason = f": {self._last_error}" if self._last_error is not None else ""
-        if self._last_error is not None and _is_final(self._last_error):
-            return f"{servers} turned us down{reason}"
-        return f"no answer from {servers} within {self._limit:g} s{reason}"
+def connection_errors() -> tuple[type[Exception], ...]:
+    """What nats-py raises when a connection is not there, or not any more."""
+    from nats.errors import Error
+
+    return (Error, OSError, TimeoutError)
 
 
 def without_credentials(url: str) -> str:

@@ -18,13 +18,7 @@ from peerix.core.errors import LocalProtocolError, SignalingError
 from peerix.drivers.activity import LoopOwner
 from peerix.drivers.asyncio_host import AsyncioHost, asyncio_host
 from peerix.drivers.base import Driver, Handler, not_entered
-from peerix.drivers.nats.client import (
-    RECONNECT_INTERVAL,
-    BorrowedConnection,
-    Client,
-    Connection,
-    OwnConnection,
-)
+from peerix.drivers.nats.client import BorrowedConnection, Client, Connection, OwnConnection
 from peerix.drivers.nats.session import NatsSession
 from peerix.rtc.task_groups import owned_task_group
 
@@ -42,6 +36,7 @@ _OURS = frozenset(
         "error_cb",
         "max_reconnect_attempts",
         "no_echo",
+        "reconnect_time_wait",
         "reconnected_cb",
         "servers",
     }
@@ -79,7 +74,7 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
         reserved = sorted(_OURS & options.keys())
         if reserved:
             raise TypeError(f"NatsDriver sets {', '.join(reserved)} itself: use `echo` and `watch_active`")
-        self._open_connection = _connection_for(server, echo, connect_limit, options)
+        self._make_connection = _connection_for(server, echo, connect_limit, options)
         self._borrowed = not isinstance(server, str | Sequence)
         self._prefix = prefix
         self._loop = LoopOwner("NatsDriver")
@@ -103,12 +98,11 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
             host.tell(self._report, active)
 
         deliver = host.queue_outward(self._receive)
-        session = NatsSession(self._open_connection(report), deliver, report)
-        max_payload = await host.call(session.connect)
+        session = await host.call(NatsSession.opened, self._make_connection, deliver, report)
         try:
             async with owned_task_group() as tasks:
                 tasks.start_soon(host.call, session.serve)
-                self._reach = _Reach(host, session, max_payload, host.queue_inward(session.post))
+                self._reach = _Reach(host, session, host.queue_inward(session.post))
                 self.set_active(active=True)
                 try:
                     yield
@@ -130,25 +124,27 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
         try:
             await reach.host.call(reach.session.subscribe, subject)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self.unsubscribe(namespace, handler)
+            if self.remove_handler(namespace, handler):
+                with anyio.CancelScope(shield=True):
+                    await reach.host.call(reach.session.unsubscribe, subject)
             raise
 
     async def unsubscribe(self, namespace: str, handler: Handler) -> None:
         """See `Driver.unsubscribe`."""
         reach = self._entered()
         if self.remove_handler(namespace, handler) and reach is not None:
-            await reach.host.call(reach.session.unsubscribe, self._subject(namespace))
-        else:
-            await checkpoint()
+            # It only queues a line for the server; cut short, the server would go on sending for nobody.
+            with anyio.CancelScope(shield=True):
+                await reach.host.call(reach.session.unsubscribe, self._subject(namespace))
+        await checkpoint()
 
     async def publish(self, namespace: str, data: bytes) -> None:
         """See `Driver.publish`; the largest packet is what the server takes, 1 MiB unless it was told otherwise."""
         reach = self._entered()
         if reach is not None and self.active:
-            if len(data) > reach.max_payload:
+            if len(data) > reach.session.max_payload:
                 raise SignalingError(
-                    f"a packet of {len(data)} bytes is too large for the server (at most {reach.max_payload})"
+                    f"a packet of {len(data)} bytes is too large for the server (at most {reach.session.max_payload})"
                 )
             reach.post(self._subject(namespace), data)
         await checkpoint()
@@ -181,7 +177,6 @@ class _Reach:
 
     host: AsyncioHost
     session: NatsSession
-    max_payload: int
     post: Callable[[str, bytes], None]
 
 
@@ -193,6 +188,4 @@ def _connection_for(
             raise TypeError(f"{', '.join(sorted(options))}: a client that is handed in has its options already")
         return partial(BorrowedConnection, server)
     servers = [server] if isinstance(server, str) else list(server)
-    defaults = {"reconnect_time_wait": RECONNECT_INTERVAL, "ping_interval": PING_INTERVAL}
-    ours = {"no_echo": not echo, "max_reconnect_attempts": -1}
-    return partial(OwnConnection, servers, {**defaults, **options, **ours}, limit)
+    return partial(OwnConnection, servers, {"ping_interval": PING_INTERVAL, **options, "no_echo": not echo}, limit)

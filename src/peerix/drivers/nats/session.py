@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
 
 import anyio
 
-from peerix.core.errors import SignalingError
 from peerix.drivers.asyncio_host import MAX_WAITING_BYTES
+from peerix.drivers.nats.client import connection_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
 FLUSH_TIMEOUT = 2.0
 """Seconds to wait for the server's word that a subscription is in effect."""
 
+_WRITE_INTERVAL = 0.001
+
 
 class NatsSession:
-    """What a driver has at the server, kept up across connections.
+    """What a driver has at the server, kept up across connections; made in the asyncio event loop.
 
     :param deliver: called with the subject and the data of each message
-    :param report: called with True when everything is in place on a connection
+    :param report: called with True when everything is in place on another connection
+    :ivar max_payload: bytes of a packet that the server takes at most
     """
 
     def __init__(
@@ -36,58 +40,59 @@ class NatsSession:
         self._deliver = deliver
         self._report = report
         self._client: Client | None = None
-        self._subscriptions: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, Subscription | None] = {}
+        self._changing = anyio.Lock()
         self._outbox: deque[tuple[str, bytes]] = deque()
         self._outbox_bytes = 0
         self._posted = anyio.Event()
+        self.max_payload = 0
         self.dropped = 0
 
-    async def connect(self) -> int:
-        """Open the first connection; returns how many bytes of a packet the server takes.
+    @classmethod
+    async def opened(
+        cls,
+        make_connection: Callable[[Callable[[bool], None]], Connection],
+        deliver: Callable[[str, bytes], None],
+        report: Callable[[bool], None],
+    ) -> Self:
+        """Open the first connection.
 
         :raises SignalingError: the server cannot be reached, or turns us down
         """
-        self._client = await self._connection.open()
-        return self._client.max_payload
+        session = cls(make_connection(report), deliver, report)
+        session._client = client = await session._connection.open()
+        session.max_payload = client.max_payload
+        return session
 
     async def serve(self) -> None:
         """Carry what is posted, and stay connected, for ever."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._send_posted)
             while self._client is not None:
-                self._client = await self._connection.reopen(self._client)
-                for subject in tuple(self._subscriptions):
-                    self._subscriptions[subject] = await self._listen(self._client, subject)
-                self._report(True)
+                self._client = client = await self._connection.reopen(self._client)
+                await self._listen_again(client)
+                await self._flush(client)
+                if client.is_connected:
+                    self._report(True)
 
     async def subscribe(self, subject: str) -> None:
         """Listen to a subject; returns when the server knows, or at once while there is no connection."""
-        from nats.errors import Error
-
-        client = self._client
-        if client is None:
-            return
-        try:
-            if subject not in self._subscriptions:
-                self._subscriptions[subject] = await self._listen(client, subject)
-            if client.is_connected:
-                await client.flush(FLUSH_TIMEOUT)
-        except (Error, OSError, TimeoutError) as error:
-            # Without an answer to the flush it is in effect later, with the next connection at the latest.
-            if subject not in self._subscriptions:
-                raise SignalingError(f"cannot subscribe: {error}") from error
+        async with self._changing:
+            subscription = self._subscriptions.setdefault(subject, None)
+            client = self._client
+            if client is None or not client.is_connected:
+                return
+            if subscription is None:
+                await self._listen(client, subject)
+        await self._flush(client)
 
     async def unsubscribe(self, subject: str) -> None:
         """Stop to listen to a subject."""
-        from nats.errors import Error
-
-        subscription = self._subscriptions.pop(subject, None)
-        if subscription is not None:
-            try:
-                await subscription.unsubscribe()
-            except (Error, OSError, TimeoutError):
-                # The connection is gone, and the subscription with it.
-                return
+        async with self._changing:
+            subscription = self._subscriptions.pop(subject, None)
+            if subscription is not None:
+                with suppress(*connection_errors()):
+                    await subscription.unsubscribe()
 
     def post(self, subject: str, data: bytes) -> None:
         """Send a packet; it is dropped when too much waits for the connection."""
@@ -110,11 +115,29 @@ class NatsSession:
                     await self.unsubscribe(subject)
             await self._connection.close(client)
 
-    async def _listen(self, client: Client, subject: str) -> Subscription:
+    async def _listen_again(self, client: Client) -> None:
+        async with self._changing:
+            for subject in self._subscriptions:
+                await self._listen(client, subject)
+
+    async def _listen(self, client: Client, subject: str) -> None:
         async def receive(message: Message) -> None:
             self._deliver(message.subject, message.data)
 
-        return await client.subscribe(subject, cb=receive, pending_bytes_limit=MAX_WAITING_BYTES)
+        # If the connection goes this moment, the next one gets all subscriptions.
+        with suppress(*connection_errors()):
+            self._subscriptions[subject] = await client.subscribe(
+                subject, cb=receive, pending_bytes_limit=MAX_WAITING_BYTES
+            )
+
+    async def _flush(self, client: Client) -> None:
+        with anyio.move_on_after(FLUSH_TIMEOUT), suppress(*connection_errors()):
+            # The question of `flush` overtakes what nats-py has not written yet: its answer would come too
+            # early.
+            while client.is_connected and client.pending_data_size:  # noqa: ASYNC110 - nats-py has no event for it
+                await anyio.sleep(_WRITE_INTERVAL)
+            if client.is_connected:
+                await client.flush(FLUSH_TIMEOUT)
 
     async def _send_posted(self) -> None:
         while True:
@@ -124,14 +147,10 @@ class NatsSession:
             await self._posted.wait()
 
     async def _send_waiting(self, client: Client) -> None:
-        from nats.errors import Error
-
         while self._outbox:
             subject, data = self._outbox.popleft()
             self._outbox_bytes -= len(data)
             if client.is_connected:
-                try:
+                # What fails is lost, like all that is published while there is no connection.
+                with suppress(*connection_errors()):
                     await client.publish(subject, data)
-                except (Error, OSError, TimeoutError):
-                    # Lost, like all that is published while there is no connection.
-                    self.dropped += 1
