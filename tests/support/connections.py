@@ -16,7 +16,7 @@ from peerix.rtc import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from peerix.rtc import EventStream
 
@@ -46,7 +46,7 @@ async def next_channel(events: EventStream) -> DataChannel:
 @asynccontextmanager
 async def connected_pair(
     configuration: Configuration = LOOPBACK, **options: object
-) -> AsyncIterator[tuple[PeerConnection, PeerConnection, DataChannel, DataChannel]]:
+) -> AsyncGenerator[tuple[PeerConnection, PeerConnection, DataChannel, DataChannel]]:
     """Two connections and the two ends of an open channel between them."""
     async with PeerConnection(configuration) as a, PeerConnection(configuration) as b, b.events() as events:
         ours = a.create_data_channel("chat", **options)  # type: ignore[arg-type]

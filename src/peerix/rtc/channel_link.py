@@ -22,7 +22,8 @@ from peerix.rtc.channel_scope import ChannelScope
 from peerix.rtc.data_channel import DataChannel, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from anyio import CancelScope
     from anyio.abc import TaskGroup
@@ -146,7 +147,7 @@ class ChannelLink:
         return scope
 
     def start_soon(
-        self, shell: DataChannel, func: Callable[..., Awaitable[object]], *args: object, name: object = None
+        self, shell: DataChannel, func: Callable[..., Coroutine[Any, Any, object]], *args: object, name: object = None
     ) -> None:
         """Start a task that ends with the channel."""
         if self.owner is None or shell.ready_state is ReadyState.CLOSED:
@@ -171,12 +172,11 @@ class ChannelLink:
 
     def dispatch(self, event: ChannelEvent) -> None:
         """React to what happened to a channel."""
-        kind = type(event)
-        if kind is ChannelMessage:
+        if isinstance(event, ChannelMessage):
             self._shells[event.channel].deliver(event.data, event.size)
-        elif kind is ChannelOpened:
+        elif isinstance(event, ChannelOpened):
             self.shell(event.channel).notice_open()
-        elif kind is ChannelClosing or kind is ChannelClosed:
+        elif isinstance(event, ChannelClosing | ChannelClosed):
             shell = self._shells.get(event.channel)
             if shell is None:
                 return
@@ -184,7 +184,7 @@ class ChannelLink:
             scope = self._scopes.pop(shell, None)
             if scope is not None:
                 scope.end()
-            if kind is ChannelClosed:
+            if isinstance(event, ChannelClosed):
                 del self._shells[event.channel]
 
     def end_all(self) -> None:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from anyio import CancelScope, Event, create_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from anyio.abc import TaskGroup
 
 
 class ChannelScope:
@@ -18,35 +21,35 @@ class ChannelScope:
     :param close: closes the channel; called when the scope ends, however it ends.
     """
 
-    __slots__ = ("_close", "_ended", "_pending", "_start_soon", "scope")
+    __slots__ = ("_close", "_ended", "_pending", "_task_group", "scope")
 
     def __init__(self, close: Callable[[], None]) -> None:
         self.scope = CancelScope()
         self._close = close
         self._ended = Event()
-        self._pending: list[tuple[Callable[[], Awaitable[object]], object]] = []
-        self._start_soon: Callable[[Callable[[], Awaitable[object]], object], None] | None = None
+        self._pending: list[tuple[Callable[[], Coroutine[Any, Any, object]], object]] = []
+        self._task_group: TaskGroup | None = None
 
     async def run(self) -> None:
         """Own the tasks of the channel until it is closed or cancelled."""
         try:
             with self.scope:
                 async with create_task_group() as task_group:
-                    self._start_soon = lambda func, name: task_group.start_soon(func, name=name)
+                    self._task_group = task_group
                     for func, name in self._pending:
                         task_group.start_soon(func, name=name)
                     await self._ended.wait()
                     task_group.cancel_scope.cancel("the channel is closed")
         finally:
-            self._start_soon = None
+            self._task_group = None
             self._close()
 
-    def start_soon(self, func: Callable[[], Awaitable[object]], name: object) -> None:
+    def start_soon(self, func: Callable[[], Coroutine[Any, Any, object]], name: object) -> None:
         """Start a task in the scope, now or when it runs."""
-        if self._start_soon is None:
+        if self._task_group is None:
             self._pending.append((func, name))
         else:
-            self._start_soon(func, name)
+            self._task_group.start_soon(func, name=name)
 
     def end(self) -> None:
         """The channel is closed: end its tasks."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from peerix.core.dtls import Certificate
 from peerix.core.errors import LocalProtocolError
 
 IceTransportPolicy: TypeAlias = Literal["all", "relay"]
+
+if TYPE_CHECKING:
+    from peerix.core.dtls import Certificate
 
 _SCHEMES = ("stun", "stuns", "turn", "turns")
 
@@ -49,19 +51,19 @@ class IceServer:
         """
         if isinstance(value, IceServer):
             return value
-        unknown = set(value) - {"urls", "username", "credential"}
         urls, username, credential = value.get("urls"), value.get("username"), value.get("credential")
-        texts = [urls] if isinstance(urls, str) else urls
+        texts: tuple[object, ...] = (urls,) if isinstance(urls, str) else _items(urls)
+        good = [text for text in texts if isinstance(text, str)]
         if (
-            unknown
-            or not isinstance(texts, Sequence)
-            or not all(isinstance(text, str) for text in texts)
+            set(value) - {"urls", "username", "credential"}
+            or not good
+            or len(good) != len(texts)
             or not isinstance(username, str | None)
             or not isinstance(credential, str | None)
         ):
             message = "an ICE server has urls (text or texts), username and credential (texts), and nothing else"
             raise LocalProtocolError(message)
-        return cls(tuple(texts), username, credential)
+        return cls(tuple(good), username, credential)
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,3 +94,7 @@ class Configuration:
             raise LocalProtocolError(message)
         for server in self.ice_servers:
             IceServer.from_value(server)
+
+
+def _items(value: object) -> tuple[object, ...]:
+    return tuple(cast("Sequence[object]", value)) if isinstance(value, Sequence) else ()

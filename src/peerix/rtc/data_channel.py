@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from anyio import ClosedResourceError, Event, WouldBlock
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
@@ -14,8 +14,8 @@ from peerix.core.datachannel import Channel, ReadyState
 from peerix.core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import TypeVarTuple, Unpack
+    from collections.abc import Callable, Coroutine
+    from typing import Any, TypeVarTuple
 
     from anyio import CancelScope
 
@@ -32,18 +32,28 @@ LOW_WATER = HIGH_WATER // 2
 """Bytes queued on a channel at which those who wait go on: they fill half a buffer at a time, not one message."""
 
 CHECKPOINT_EVERY = 64
-"""Sends and receives between two full checkpoints. With one at each, a flush would carry a single message: 1 against 64-96
-messages a flush, and 141,000 against 787,000 calls a second on asyncio."""
+"""Sends and receives between two full checkpoints. With one at each, a flush would carry a single message: 1 against
+64-96 messages a flush, and 141,000 against 787,000 calls a second on asyncio."""
 
 
 class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
     """A data channel of a `PeerConnection` (W3C RTCDataChannel); made by it, never by hand.
 
-    Messages are `str` or `bytes`. `async for message in channel` ends when the other side closes. Any task may send;
-    one task at a time may receive.
+    Messages are `str` or `bytes`. `async for message in channel` ends when the other side closes. Any task may
+    send; one task at a time may receive.
     """
 
-    __slots__ = ("_calls", "_channel", "_closed_here", "_inbox", "_link", "_opened", "_readable", "_receiver", "_sendable")
+    __slots__ = (
+        "_calls",
+        "_channel",
+        "_closed_here",
+        "_inbox",
+        "_link",
+        "_opened",
+        "_readable",
+        "_receiver",
+        "_sendable",
+    )
 
     def __init__(self, channel: Channel, link: ChannelLink) -> None:
         self._channel = channel
@@ -114,7 +124,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         return self._link.scope_of(self)
 
     def start_soon(
-        self, func: Callable[[Unpack[PosArgsT]], Awaitable[object]], *args: Unpack[PosArgsT], name: object = None
+        self, func: Callable[[*PosArgsT], Coroutine[Any, Any, object]], *args: *PosArgsT, name: object = None
     ) -> None:
         """Start a task that lives no longer than the channel.
 
@@ -164,14 +174,14 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
             raise WouldBlock
         self._put(item)
 
-    def _put(self, item: Message) -> None:
+    def _put(self, item: object) -> None:
         if self._channel.state is not ReadyState.OPEN:
             raise ClosedResourceError
         if not isinstance(item, str | bytes):
             if not isinstance(item, bytearray | memoryview):
                 message = f"a message is str or bytes, not {type(item).__name__}"
                 raise LocalProtocolError(message)
-            item = bytes(item)
+            item = bytes(cast("bytes", item))
         self._link.send(self._channel, item, time.monotonic())
 
     async def wait_sendable(self) -> None:
@@ -294,5 +304,3 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
             if event is not None:
                 event.set()
         self._readable = self._sendable = None
-
-

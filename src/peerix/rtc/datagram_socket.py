@@ -1,8 +1,8 @@
 """A UDP socket that moves many datagrams a system call where the kernel can.
 
-On Linux one `sendmsg` with UDP_SEGMENT sends up to 64 datagrams of equal size (GSO), and one `recvmsg` with UDP_GRO returns
-the datagrams that arrived together as one buffer: 0.3 us a datagram instead of 5. Elsewhere, and wherever the kernel
-refuses, datagrams go one at a time.
+On Linux one `sendmsg` with UDP_SEGMENT sends up to 64 datagrams of equal size (GSO), and one `recvmsg` with UDP_GRO
+returns the datagrams that arrived together as one buffer: 0.3 us a datagram instead of 5. Elsewhere, and wherever the
+kernel refuses, datagrams go one at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import ipaddress
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,8 +33,8 @@ _BUFFER_SIZE = 65_535
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _UDP_GRO = 104
-# Python's socket module has none of these. PROBE sets the don't-fragment bit and ignores what the kernel has learnt of the
-# path: with the default, the kernel fragments a 16,000-byte datagram and path-MTU discovery would believe in it.
+# Python's socket module has none of these. PROBE sets the don't-fragment bit and ignores what the kernel has learnt of
+# the path: with the default, the kernel fragments a 16,000-byte datagram and path-MTU discovery would believe in it.
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_PROBE = 3
@@ -187,10 +188,8 @@ def _shared_buffer() -> memoryview:
 def _raise_buffer(sock: socket.socket, option: int) -> int:
     """Ask for WANTED_BUFFER bytes; return what the system granted, as it counts them."""
     if sock.getsockopt(socket.SOL_SOCKET, option) < WANTED_BUFFER:
-        try:
+        with suppress(OSError):  # macOS refuses what is above its limit, and keeps the default
             sock.setsockopt(socket.SOL_SOCKET, option, WANTED_BUFFER)
-        except OSError:
-            pass  # macOS refuses what is above its limit, and keeps the default
     return sock.getsockopt(socket.SOL_SOCKET, option)
 
 

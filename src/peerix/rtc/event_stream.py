@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from peerix.rtc.events import ConnectionEvent, DataChannelReceived, LocalCandidate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
 MAX_STATE_EVENTS = 256
 """State changes that wait in a stream. When there are more the oldest goes: the object has the present state, and
@@ -95,7 +95,7 @@ class EventHub:
             stream.end()
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[EventStream]:
+    async def subscribe(self) -> AsyncGenerator[EventStream]:
         """Open a stream that gets what is emitted from now on."""
         stream = EventStream()
         if self._ended:

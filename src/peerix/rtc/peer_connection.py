@@ -20,6 +20,7 @@ from anyio.lowlevel import checkpoint
 from peerix.core.datachannel import (
     ChannelClosed,
     ChannelClosing,
+    ChannelError,
     ChannelMessage,
     ChannelOpened,
     ChannelReceived,
@@ -43,7 +44,7 @@ from peerix.rtc.pump import Pump
 from peerix.rtc.task_groups import owned_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
@@ -60,15 +61,12 @@ GOODBYE_REPEAT = 0.05
 """Seconds after which a goodbye that was not answered is said once more."""
 
 
-_CHANNEL_EVENTS = (ChannelMessage, ChannelOpened, ChannelClosing, ChannelClosed)
-
-
 class PeerConnection(AsyncContextManagerMixin):
     """A WebRTC connection to one peer (W3C RTCPeerConnection, RFC 9429).
 
-    Its tasks run inside `async with`; leaving the block closes the connection, after what was sent has been acknowledged or
-    one second has passed. A cancelled block closes at once. When `cancel_scope` is cancelled the connection ends and
-    its other users get `ClosedResourceError`.
+    Its tasks run inside `async with`; leaving the block closes the connection, after what was sent has been
+    acknowledged or one second has passed. A cancelled block closes at once. When `cancel_scope` is cancelled the
+    connection ends and its other users get `ClosedResourceError`.
     """
 
     __slots__ = (
@@ -108,7 +106,7 @@ class PeerConnection(AsyncContextManagerMixin):
     # -- life
 
     @asynccontextmanager
-    async def __asynccontextmanager__(self) -> AsyncIterator[Self]:
+    async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         self._check_open()
         self._entered = True
         async with owned_task_group() as host:
@@ -198,7 +196,9 @@ class PeerConnection(AsyncContextManagerMixin):
         return self._session.negotiation.create_answer()
 
     async def set_local_description(self, description: SessionDescription | None = None) -> None:
-        """Apply an offer or answer of ours; None makes the one that the state asks for. Candidates are gathered from now on.
+        """Apply an offer or answer of ours; None makes the one that the state asks for.
+
+        Candidates are gathered from now on.
 
         :raises NegotiationError: the signalling state does not allow it.
         """
@@ -328,16 +328,15 @@ class PeerConnection(AsyncContextManagerMixin):
 
     def _dispatch(self, events: list[SessionEvent]) -> None:
         for event in events:
-            kind = type(event)
-            if kind in _CHANNEL_EVENTS:
+            if isinstance(event, ChannelMessage | ChannelOpened | ChannelClosing | ChannelClosed | ChannelError):
                 self._channels.dispatch(event)
-            elif kind is ChannelReceived:
+            elif isinstance(event, ChannelReceived):
                 self._hub.emit(DataChannelReceived(self._channels.receive(event.channel)))
-            elif kind is GatheringNeeded:
+            elif isinstance(event, GatheringNeeded):
                 self._gatherer.gather()
-            elif kind is ResolutionNeeded:
+            elif isinstance(event, ResolutionNeeded):
                 self._gatherer.resolve(event.candidate)
             else:
                 self._hub.emit(event)
-                if kind is ConnectionStateChanged and event.state is ConnectionState.CLOSED:
+                if isinstance(event, ConnectionStateChanged) and event.state is ConnectionState.CLOSED:
                     self._closing.set()

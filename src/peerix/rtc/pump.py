@@ -1,8 +1,9 @@
 """Moves bytes, time and events between the sockets and a session; decides nothing.
 
 A wake-up is: read a batch, let the session work on it, hand out its events, send what it wants to send, set the
-timer. There is one clock reading and one flush a wake-up. What is sent between wake-ups is sent at once when the session is
-idle, so that a lone message leaves without delay; otherwise the pump's task is woken and sends all that came together.
+timer. There is one clock reading and one flush a wake-up. What is sent between wake-ups is sent at once when the
+session is idle, so that a lone message leaves without delay; otherwise the pump's task is woken and sends all that
+came together.
 """
 
 from __future__ import annotations
@@ -36,7 +37,17 @@ class Pump:
     :ivar after_flush: called at the end of every wake-up.
     """
 
-    __slots__ = ("_armed", "_busy", "_dispatch", "_next_port", "_ports", "_task_group", "_wake", "after_flush", "session")
+    __slots__ = (
+        "_armed",
+        "_busy",
+        "_dispatch",
+        "_next_port",
+        "_ports",
+        "_task_group",
+        "_wake",
+        "after_flush",
+        "session",
+    )
 
     def __init__(self, session: Session, dispatch: Callable[[list[SessionEvent]], None]) -> None:
         self.session = session

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from anyio import create_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from anyio.abc import TaskGroup
 
 
 @asynccontextmanager
-async def owned_task_group() -> AsyncIterator[TaskGroup]:
+async def owned_task_group() -> AsyncGenerator[TaskGroup]:
     """A task group that lets a lone exception of its own block out unwrapped.
 
     A plain task group wraps even the exception of the user's own block into a group, and `except ValueError` around

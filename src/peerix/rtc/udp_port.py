@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from anyio import ClosedResourceError, wait_readable, wait_writable
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from peerix.rtc.datagram_socket import Address, DatagramSocket, Received
-
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
+
+    from peerix.rtc.datagram_socket import Address, DatagramSocket, Received
 
 MAX_BACKLOG = 256
 """Buffers that wait for the socket to be writable; a full backlog loses the newest, as a full network queue does."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -78,7 +78,7 @@ class Certificate:
             raise LocalProtocolError(message)
 
     @classmethod
-    def generate(cls, not_before: datetime.datetime, *, days: int = 30) -> Certificate:
+    def generate(cls, not_before: dt.datetime, *, days: int = 30) -> Certificate:
         """Make a self-signed P-256 certificate that is valid from a day before `not_before` (UTC) for `days` days."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "WebRTC")])
@@ -88,8 +88,8 @@ class Certificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(not_before - datetime.timedelta(days=1))
-            .not_valid_after(not_before + datetime.timedelta(days=days))
+            .not_valid_before(not_before - dt.timedelta(days=1))
+            .not_valid_after(not_before + dt.timedelta(days=days))
             .sign(key, hashes.SHA256())
         )
         return cls(certificate, key)
@@ -117,7 +117,7 @@ class Certificate:
         return self.certificate.public_bytes(Encoding.PEM) + key
 
     @property
-    def expires(self) -> datetime.datetime:
+    def expires(self) -> dt.datetime:
         """When the certificate ends to be valid (UTC)."""
         return self.certificate.not_valid_after_utc
 

@@ -1,8 +1,8 @@
 """DTLS by OpenSSL, on memory BIOs.
 
 The handshake is repaired faster than OpenSSL does it by itself: its timer starts at one second and cannot be set, so
-the datagrams of our last flight are sent again unchanged after 50, 100, 200 ms and so on. Each of our flights fits in one
-datagram at the default MTU, and a repeated one is answered or dropped as a replay. OpenSSL's own timer stays as the
+the datagrams of our last flight are sent again unchanged after 50, 100, 200 ms and so on. Each of our flights fits in
+one datagram at the default MTU, and a repeated one is answered or dropped as a replay. OpenSSL's own timer stays as the
 last resort, for flights that arrived in parts.
 """
 

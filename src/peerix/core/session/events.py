@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.datachannel import ChannelEvent
-from peerix.core.jsep import SignalingState
 
 if TYPE_CHECKING:
     from peerix.core.ice import Candidate, IceState
+    from peerix.core.jsep import SignalingState
     from peerix.core.sdp import IceCandidate
 
 

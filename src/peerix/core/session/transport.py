@@ -124,9 +124,7 @@ class Transport:
 
     def control_datagrams(self, now: float) -> list[Outgoing]:
         """What ICE and the DTLS handshake want to send."""
-        outgoing = [
-            (port, destination, data, 0) for port, destination, data in self.ice.datagrams_to_send(now)
-        ]
+        outgoing = [(port, destination, data, 0) for port, destination, data in self.ice.datagrams_to_send(now)]
         records = self.dtls.datagrams_to_send(now)
         if records and (path := self.ice.send_path) is not None:
             port, destination = path
