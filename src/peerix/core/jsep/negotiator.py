@@ -161,7 +161,7 @@ class Negotiator:
         `track` and `streams` are the ids that the other side will see, `rids` the names of encodings sent at
         the same time.
 
-        :raises LocalProtocolError: if there is no codec of this kind, or it is closed.
+        :raises LocalProtocolError: if there is no codec of this kind, a name is not a word, or it is closed.
         """
         if self._state is SignalingState.CLOSED:
             raise LocalProtocolError("the connection is closed")
@@ -186,9 +186,9 @@ class Negotiator:
             return False
         if self.ice_restart_wanted:
             return True
-        local = self._descriptions.current_local # A data section that the other side turned down still
-        counts: asking again would only be turned down again. if self._data_wanted and not (local and
-        any(section.is_data for section in local.model.media)):
+        local = self._descriptions.current_local
+        # A data section that the other side turned down still counts: asking again would only be turned down again.
+        if self._data_wanted and not (local and any(section.is_data for section in local.model.media)):
             return True
         return media_needed(self._transceivers.items, self._descriptions)
 
@@ -321,8 +321,7 @@ class Negotiator:
         return replace(self.create_answer(transport), type=type_)
 
     def _remember(
-        self, type_: SdpType, description: Description, assigned: Sequence[tuple[int, str | None,
-        Transceiver]] = ()
+        self, type_: SdpType, description: Description, assigned: Sequence[tuple[int, str | None, Transceiver]] = ()
     ) -> SessionDescription:
         described = describe(type_, self._origin.stamp(description))
         self._created = _Created(described, assigned)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from peerix.core.errors import LocalProtocolError
 from peerix.core.sdp import Direction
 
 if TYPE_CHECKING:
@@ -66,12 +68,18 @@ class Association:
 
 UNASSOCIATED = Association()
 
+_TOKEN = re.compile(r"[!-~]{1,256}")
+_RID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """What our descriptions say of the track that a transceiver sends.
 
     `streams` are the ids of its media streams, `rids` the names of its encodings when it sends several.
+
+    :raises LocalProtocolError: if a name is not made of visible ASCII characters, or an encoding is not of letters and
+        digits (RFC 8830 2, RFC 8851 10).
     """
 
     track: str
@@ -79,6 +87,13 @@ class Outgoing:
     rtx_ssrc: int
     streams: tuple[str, ...] = ()
     rids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse names that would not be one word of a description."""
+        for pattern, names in ((_TOKEN, (self.track, *self.streams)), (_RID, self.rids)):
+            for name in names:
+                if not pattern.fullmatch(name):
+                    raise LocalProtocolError(f"{name!r} cannot be a name in a description")
 
 
 @dataclass(slots=True, eq=False)

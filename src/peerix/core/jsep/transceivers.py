@@ -119,11 +119,17 @@ class Transceivers:
             bound = tuple(sorted(bound, key=lambda each: wanted.index(each.codec)))
         taken = receive_rids(offered)
         plan = MediaPlan(
-            offered.kind, offered.mid, direction, transceiver.outgoing, self._cname, answered_codecs(bound),
-            tuple((e.id, e.uri) for e in offered.header_extensions if e.uri in known), send_rids=tuple(rid for
-            rid in transceiver.outgoing.rids if rid in taken) if direction.sends else (),
+            offered.kind,
+            offered.mid,
+            direction,
+            transceiver.outgoing,
+            self._cname,
+            answered_codecs(bound),
+            tuple((e.id, e.uri) for e in offered.header_extensions if e.uri in known),
+            send_rids=tuple(rid for rid in transceiver.outgoing.rids if rid in taken) if direction.sends else (),
             receive_rids=send_rids(offered) if direction.receives else (),
-            reduced_size_rtcp=offered.rtcp_rsize, mixed_extensions=mixed,
+            reduced_size_rtcp=offered.rtcp_rsize,
+            mixed_extensions=mixed,
         )
         return media_section(plan, transport, setup, protocol=offered.protocol)
 
@@ -177,10 +183,11 @@ class Transceivers:
     def _settle_one(self, transceiver: Transceiver, agreed: AgreedSection, *, on: bool) -> None:
         local, remote = agreed.local, agreed.remote
         if not on:
-            # A section that is off ends its transceiver; one that was left out of the BUNDLE merely has no
-            # transport. transceiver.stopped = not agreed.active mid, index = transceiver.association.mid,
-            # transceiver.association.index idle = Association(mid, index, Direction.INACTIVE)
-            # transceiver.association = UNASSOCIATED if transceiver.stopped else idle return
+            # A section that is off ends its transceiver; one that was left out of the BUNDLE merely has no transport.
+            transceiver.stopped = not agreed.active
+            idle = Association(transceiver.association.mid, transceiver.association.index, Direction.INACTIVE)
+            transceiver.association = UNASSOCIATED if transceiver.stopped else idle
+            return
         theirs = remote.direction or Direction.SENDRECV
         direction = intersect(local.direction or Direction.SENDRECV, theirs)
         transceiver.association = replace(
