@@ -469,6 +469,17 @@ def test_a_session_without_a_path_fails(ended: bool) -> None:
     assert one.states == ["checking", "failed"]
 
 
+def test_a_network_that_comes_back_before_the_patience_ends_is_found() -> None:
+    link = make_link()
+    link.drop = lambda _source, _destination, _data: True
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now)
+    link.run(9.4)
+    link.drop = lambda _source, _destination, _data: False
+    assert link.run(3.0, until=lambda: selected(link))
+
+
 def test_a_session_without_any_candidate_waits_for_the_others_checks() -> None:
     link = make_link()
     one, two = link.sides

@@ -216,8 +216,11 @@ def test_an_error_answer_fails_the_pair() -> None:
     message = first_check(link)
     one = link.sides[0]
     error = response_to(message, error=True).add(ERROR_CODE, ErrorCode(500, "")).to_bytes(key=key(link))
+    one.agent.end_of_local_candidates(link.now)
+    one.agent.end_of_remote_candidates(link.now)
     one.agent.receive_datagram(1000, ("192.0.2.2", 2000), error, link.now)
     assert [pair.state.value for pair in one.agent.pairs] == ["failed"]
+    assert one.agent.state is IceState.FAILED
 
 
 def flood(link: Link, count: int, *, nominate: bool = False) -> None:

@@ -139,7 +139,7 @@ class IceAgent:
     def remove_local_port(self, port: int, now: float) -> None:
         """Forget a UDP port and its candidates: its socket is gone."""
         self._enter(now)
-        self._context.local.remove_port(port)
+        self._context.remove_port(port)
         for session in self._sessions.all():
             session.remove_port(port, now)
         self._advance(now)

@@ -78,6 +78,11 @@ class Context:
         events, self.events = self.events, []
         return events
 
+    def remove_port(self, port: int) -> None:
+        """Forget a socket, and what was to be sent from it."""
+        self.local.remove_port(port)
+        self.outbox = [datagram for datagram in self.outbox if datagram[0] != port]
+
     def remember(self, port: int, source: tuple[str, int]) -> None:
         """Note that `source` knows a password."""
         self._known[port, source] = None

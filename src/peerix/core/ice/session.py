@@ -42,6 +42,8 @@ class Progress:
     """When the checks began."""
     is_started: bool = False
     """Both sides' parameters are known."""
+    has_retried: bool = False
+    """Every pair failed before the patience ended, and was checked again."""
     gave_up: bool = False
     """Every check failed, and nothing more is expected."""
     was_connected: bool = False
@@ -277,10 +279,17 @@ class IceSession:
             self.consent.watch(pair, now)
 
     def _consider_failure(self, now: float) -> None:
-        if not self.progress.was_connected:
-            ended = self.remote.ended and self._context.local.ended and bool(self.check_list.pairs)
-            over = ended or now >= self._patience_ends_at()
-            self.progress.gave_up = over and self.check_list.is_finished()
+        progress = self.progress
+        if progress.was_connected:
+            return
+        ended = self.remote.ended and self._context.local.ended and bool(self.check_list.pairs)
+        finished = self.check_list.is_finished()
+        is_over = now >= self._patience_ends_at()
+        progress.gave_up = (finished and (ended or is_over)) or (progress.has_retried and is_over)
+        if finished and not (progress.gave_up or progress.has_retried):
+            # There is time left: a network that was gone for all of the first round may be back.
+            progress.has_retried = bool(self.check_list.pairs)
+            self.recheck()
 
     def _patience_ends_at(self) -> float:
         return (self.progress.started_at or 0.0) + PATIENCE
