@@ -175,7 +175,8 @@ async def test_states_come_in_their_order() -> None:
             await channel.wait_open()
         seen: list[object] = []
         with move_on_after(0.1):
-            seen.extend([event async for event in events])
+            async for event in events:
+                seen.append(event)  # noqa: PERF401 - a comprehension would lose them when it is cancelled
     signaling = [event.state for event in seen if isinstance(event, SignalingStateChanged)]
     connection = [event.state for event in seen if isinstance(event, ConnectionStateChanged)]
     ice = [event.state.value for event in seen if isinstance(event, IceConnectionStateChanged)]
