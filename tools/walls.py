@@ -43,16 +43,16 @@ class Project:
     """The Python files below ``root``, parsed, with their classes by full name."""
 
     root: Path
-    trees: dict[Path, ast.Module] = field(default_factory=dict)
+    nodes: dict[Path, list[ast.AST]] = field(default_factory=dict)
     classes: dict[str, ClassFacts] = field(default_factory=dict)
 
     def read(self, path: Path) -> None:
         """Parse a file and note its classes."""
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        self.trees[path] = tree
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))))
+        self.nodes[path] = nodes
         module = module_name(self.root, path)
-        imports = imported_names(tree, module, is_package=path.name == "__init__.py")
-        for node in ast.walk(tree):
+        imports = imported_names(nodes, module, is_package=path.name == "__init__.py")
+        for node in nodes:
             if isinstance(node, ast.ClassDef):
                 bases = [full_name(base, imports, module) for base in node.bases]
                 self.classes[f"{module}.{node.name}"] = ClassFacts(
@@ -76,9 +76,7 @@ class Project:
             return self.classes[name]
         package, _, last = name.rpartition(".")
         candidates = [
-            full
-            for full in self.classes
-            if package and full.startswith(f"{package}.") and full.endswith(f".{last}")
+            full for full in self.classes if package and full.startswith(f"{package}.") and full.endswith(f".{last}")
         ]
         return self.classes[candidates[0]] if len(candidates) == 1 else None
 
@@ -93,16 +91,13 @@ def module_name(root: Path, path: Path) -> str:
     return ".".join(parts)
 
 
-def imported_names(tree: ast.Module, module: str, *, is_package: bool) -> dict[str, str]:
+def imported_names(nodes: list[ast.AST], module: str, *, is_package: bool) -> dict[str, str]:
     """Map each imported name to what it stands for."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names.update(
-                {
-                    (a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0])
-                    for a in node.names
-                }
+                {(a.asname or a.name.split(".")[0]): (a.name if a.asname else a.name.split(".")[0]) for a in node.names}
             )
         elif isinstance(node, ast.ImportFrom):
             source = node.module or ""
@@ -170,37 +165,33 @@ def assigned_to_self(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[st
 def size_faults(project: Project) -> list[str]:
     """Modules, functions and classes over their wall."""
     faults: list[str] = []
-    for path, tree in project.trees.items():
+    for path, nodes in project.nodes.items():
         name = path.relative_to(project.root)
         lines = path.read_text(encoding="utf-8").count("\n")
         if lines > MODULE_LINES:
             faults.append(f"{name}: {lines} lines, the wall is {MODULE_LINES}")
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > FUNCTION_LINES:
-                    faults.append(
-                        f"{name}:{node.lineno}: {node.name} has {length} lines, the wall is {FUNCTION_LINES}"
-                    )
+                    faults.append(f"{name}:{node.lineno}: {node.name} has {length} lines, the wall is {FUNCTION_LINES}")
     for full, facts in project.classes.items():
         attributes = project.attributes(full)
         if len(attributes) > CLASS_ATTRIBUTES and not facts.stateless:
             where = f"{facts.path.relative_to(project.root)}:{facts.line}"
             listed = ", ".join(sorted(attributes))
-            faults.append(
-                f"{where}: {full} has {len(attributes)} attributes, the wall is {CLASS_ATTRIBUTES}: {listed}"
-            )
+            faults.append(f"{where}: {full} has {len(attributes)} attributes, the wall is {CLASS_ATTRIBUTES}: {listed}")
     return faults
 
 
 def ownership_faults(project: Project) -> list[str]:
     """Tasks without an owner and unfinished work, in the library itself."""
     faults: list[str] = []
-    for path, tree in project.trees.items():
+    for path, nodes in project.nodes.items():
         name = path.relative_to(project.root)
         if name.parts[0] != "src":
             continue
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func).rpartition(".")[2]
                 if called in _UNOWNED_TASK:
