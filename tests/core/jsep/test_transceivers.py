@@ -70,13 +70,13 @@ def test_other_streams_are_needed() -> None:
 def test_a_track_that_pauses_is_removed_and_added_again() -> None:
     a, b, ours, theirs = sharing(Direction.SENDONLY)
     ours.direction = Direction.INACTIVE
-    assert b.take(a.offer()).tracks_removed == (theirs,)
+    assert b.take(a.offer()).tracks.removed == (theirs,)
     b.negotiator.set_local(None, b.transport)
     answer = b.negotiator.local_description
     assert answer is not None
     a.take(answer)
     ours.direction = Direction.SENDONLY
-    assert b.take(a.offer()).tracks_added == (theirs,)
+    assert b.take(a.offer()).tracks.added == (theirs,)
 
 
 def test_a_stopped_transceiver_turns_its_section_off_on_both_sides() -> None:
@@ -86,7 +86,7 @@ def test_a_stopped_transceiver_turns_its_section_off_on_both_sides() -> None:
     offer = a.offer()
     assert model(offer).media[0].rejected
     assert model(offer).bundles == ()
-    assert b.take(offer).tracks_removed == (theirs,)
+    assert b.take(offer).tracks.removed == (theirs,)
     b.negotiator.set_local(None, b.transport)
     answer = b.negotiator.local_description
     assert answer is not None
@@ -190,9 +190,9 @@ def test_a_rollback_takes_the_section_from_our_transceiver() -> None:
 def test_a_rollback_takes_their_new_tracks_away() -> None:
     a, b = MediaEndpoint("a"), MediaEndpoint("b")
     a.negotiator.add_transceiver("audio")
-    added = b.take(a.offer()).tracks_added
+    added = b.take(a.offer()).tracks.added
     applied = b.take(ROLLBACK)
-    assert applied.tracks_removed == added
+    assert applied.tracks.removed == added
     assert b.negotiator.transceivers == ()
 
 
@@ -200,7 +200,7 @@ def test_a_rollback_brings_a_removed_track_back() -> None:
     a, b, ours, theirs = sharing()
     ours.direction = Direction.INACTIVE
     b.take(a.offer())
-    assert b.take(ROLLBACK).tracks_added == (theirs,)
+    assert b.take(ROLLBACK).tracks.added == (theirs,)
     assert theirs.current_direction is Direction.RECVONLY
 
 

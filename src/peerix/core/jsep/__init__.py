@@ -18,6 +18,7 @@ from peerix.core.jsep.parameters import (
     IceParameters,
     LocalTransport,
     SctpParameters,
+    TrackChanges,
 )
 from peerix.core.jsep.remote import MAX_REMOTE_CANDIDATES
 from peerix.core.jsep.state import TRANSITIONS, Side, SignalingState, next_state
@@ -46,6 +47,7 @@ __all__ = [
     "Side",
     "SignalingState",
     "Source",
+    "TrackChanges",
     "Transceiver",
     "next_state",
 ]

@@ -20,6 +20,7 @@ from peerix.core.jsep.needed import media_needed
 from peerix.core.jsep.offer import Wanted, create_offer
 from peerix.core.jsep.origin import SessionOrigin
 from peerix.core.jsep.outcome import Settled, in_force, local_ufrag, outcome, settle
+from peerix.core.jsep.parameters import TrackChanges
 from peerix.core.jsep.payload_types import Numbering
 from peerix.core.jsep.remote import check_answer, check_offer
 from peerix.core.jsep.sections import with_candidates
@@ -349,11 +350,9 @@ class Negotiator:
 
     def _with_tracks(self, applied: Applied, before: Sequence[Transceiver]) -> Applied:
         after = self._transceivers.receiving
-        return replace(
-            applied,
-            tracks_added=tuple(transceiver for transceiver in after if transceiver not in before),
-            tracks_removed=tuple(transceiver for transceiver in before if transceiver not in after),
-        )
+        added = tuple(transceiver for transceiver in after if transceiver not in before)
+        removed = tuple(transceiver for transceiver in before if transceiver not in after)
+        return replace(applied, tracks=TrackChanges(added, removed))
 
     def _serves(self, section: MediaSection) -> bool:
         return section.is_data or self._transceivers.serves(section)

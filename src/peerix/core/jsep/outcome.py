@@ -99,7 +99,6 @@ def outcome(
         remote_candidates=transport.candidates,
         end_of_candidates=transport.end_of_candidates,
         fingerprints=transport.fingerprints,
-        remote_mid=transport.mid,
     )
 
 

@@ -56,19 +56,29 @@ class SctpParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackChanges:
+    """The transceivers for which a track of the other side was added or removed."""
+
+    added: tuple[Transceiver, ...] = ()
+    removed: tuple[Transceiver, ...] = ()
+
+
+NO_TRACK_CHANGES = TrackChanges()
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """What a description changed, once it is in force.
 
-    `ice_parameters`, `ice_lite`, `remote_candidates`, `end_of_candidates`, `fingerprints` and `remote_mid`
-    (the section that they stand in) are what the other side last said of its transport, None and empty as
-    long as it said nothing. `ice_restarted` is set when this very description brought other ICE credentials
-    than the one before.
+    `ice_parameters`, `ice_lite`, `remote_candidates`, `end_of_candidates` and `fingerprints` are what the other side
+    last said of its transport, None and empty as long as it said nothing that we can use. `ice_restarted` is set when the
+    credentials are now others than before: by an ICE restart, or by a rollback that takes one back.
 
     `dtls_role` and `ice_controlling` are ours; the first is known from the first answer on and then stays,
     the second from the first offer on. `sctp` is None while no data section is in force. `rolled_back` tells
     that an offer was withdrawn, ours or theirs: what it alone had brought is void.
 
-    `tracks_added` and `tracks_removed` are the transceivers for which the other side began and ceased to send.
+    `tracks` tells for which transceivers the other side began or ceased to send.
     """
 
     signaling_state: SignalingState
@@ -78,10 +88,8 @@ class Applied:
     remote_candidates: Sequence[str] = ()
     end_of_candidates: bool = False
     fingerprints: Sequence[Fingerprint] = ()
-    remote_mid: str | None = None
     dtls_role: DtlsRole | None = None
     ice_controlling: bool | None = None
     sctp: SctpParameters | None = None
     rolled_back: bool = False
-    tracks_added: Sequence[Transceiver] = ()
-    tracks_removed: Sequence[Transceiver] = ()
+    tracks: TrackChanges = NO_TRACK_CHANGES
