@@ -2,8 +2,12 @@
 
     application --create, set--> Negotiator --Applied--> ICE, DTLS, SCTP
 
-`state` holds the table of signalling states, `offer` and `answer` make descriptions, `remote` reads those of
-the other side, `outcome` draws the conclusions; `negotiator` composes them.
+`negotiator` composes it all. `state` holds the table of signalling states, `descriptions` the four descriptions;
+`offer`, `answer`, `sections` and `origin` make descriptions, `remote` reads and checks those of the other side,
+`outcome` draws the conclusions for ICE, DTLS and SCTP, `candidates` adds what comes later.
+
+Media: `capabilities` are injected; `transceivers` owns each `transceiver`; `codecs` finds ours in a section,
+`payload_types` numbers them, `media_sections` writes and `rtp_parameters` reads sections, `needed` asks for an offer.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ _MAX_MID_DIGITS = 9
 class Negotiator:
     """Makes and applies the descriptions of one connection.
 
-    A description that cannot be applied raises and changes nothing. `random_bytes(n)` gives n random bytes;
-    one call, for the session id.
+    A description that cannot be applied raises and changes nothing. `random_bytes(n)` gives n random bytes.
+    `capabilities` are the codecs and header extensions of our media; without any, media sections are turned off.
     """
 
     __slots__ = (
