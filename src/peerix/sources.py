@@ -278,8 +278,9 @@ class _StreamBlocks:
 
     async def next(self) -> tuple[bytes, bool]:
         block, last = await self._content.block(self.number)
-        self.number += 1
-        self._content.taken()
+        if not last:
+            self.number += 1
+            self._content.taken()
         return block, last
 
     def close(self) -> None:

@@ -235,12 +235,17 @@ class TransferCarrier:
     async def _keep_writing(self) -> None:
         try:
             while self._transfers.sender.has_packets:
-                await self._channel.wait_sendable(LOW_BUFFER)
+                await self._wait_room()
                 self._work()
         except (ClosedResourceError, BrokenResourceError):
             return
         finally:
             self._writing = False
+
+    async def _wait_room(self) -> None:
+        await self._channel.wait_sendable()
+        while self._channel.buffered_amount > LOW_BUFFER:
+            await anyio.sleep(0.001)
 
     def _keep_ticking(self) -> None:
         if not self._ticking and (self._deliveries or self._transfers.next_timeout() is not None):

@@ -1,0 +1,96 @@
+"""Peers in one room, over real connections on this machine."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from anyio import fail_after
+
+from peerix import Peer
+from peerix.drivers import MemoryDriver
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from peerix import RemotePeer
+
+PATIENCE = 10.0
+"""Seconds after which a test gives up."""
+
+
+async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
+    """Wait until a condition holds."""
+    with fail_after(within):
+        while not condition():
+            await anyio.sleep(0.005)
+
+
+class Log:
+    """The events of a peer, in order."""
+
+    def __init__(self, peer: Peer, *names: str) -> None:
+        self.events: list[Any] = []
+        for name in names or ("connection", "channel", "error"):
+            peer.on(name, self.events.append)
+
+    @property
+    def names(self) -> list[str]:
+        """Their names."""
+        return [event.name for event in self.events]
+
+    def of(self, name: str) -> list[Any]:
+        """Those of one name."""
+        return [event for event in self.events if event.name == name]
+
+    async def wait(self, name: str, count: int = 1) -> Any:
+        """Wait for the event of this name that makes the count full."""
+        await until(lambda: len(self.of(name)) >= count)
+        return self.of(name)[count - 1]
+
+
+@asynccontextmanager
+async def entered_peers(count: int, **options: Any) -> AsyncGenerator[list[Peer]]:
+    """Peers that share a driver and are in no room."""
+    async with MemoryDriver() as driver, AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(Peer(driver=driver, **options)) for _ in range(count)]
+
+
+@asynccontextmanager
+async def peers_in_room(count: int = 2, *, label: str | None = "chat", **options: Any) -> AsyncGenerator[list[Peer]]:
+    """Peers in one room, all connected with each other, with a channel open between all when there is a label."""
+    async with entered_peers(count, **options) as peers:
+        if label is not None:
+            await peers[0].open(label)
+        await meet(*peers)
+        if label is not None:
+            await peers[0].wait_open(label, remotes=count - 1)
+            for peer in peers[1:]:
+                await peer.wait_open(label)
+        yield peers
+
+
+async def meet(*peers: Peer, room: str = "room") -> None:
+    """Join a room, and wait until everybody is connected with everybody."""
+    for peer in peers:
+        await peer.join(room)
+    await until(lambda: all(is_connected(peer, len(peers) - 1) for peer in peers))
+
+
+def is_connected(peer: Peer, remotes: int) -> bool:
+    """Whether a peer is connected with so many."""
+    return [remote.state for remote in peer.remotes.values()] == ["connected"] * remotes
+
+
+def remote_of(peer: Peer, other: Peer) -> RemotePeer:
+    """The object that one peer has for another."""
+    assert other.id is not None
+    return peer.remotes[other.id]
+
+
+async def next_message(peer: Peer, name: str = "channel:message") -> Any:
+    """Wait for the next message."""
+    with fail_after(PATIENCE):
+        async with peer.events(name) as events:
+            return await events.receive()
