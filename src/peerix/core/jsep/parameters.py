@@ -71,8 +71,8 @@ class Applied:
     """What a description changed, once it is in force.
 
     `ice_parameters`, `ice_lite`, `remote_candidates`, `end_of_candidates` and `fingerprints` are what the other side
-    last said of its transport, None and empty as long as it said nothing that we can use. `ice_restarted` is set when the
-    credentials are now others than before: by an ICE restart, or by a rollback that takes one back.
+    last said of its transport, None and empty as long as it said nothing that we can use. `ice_restarted` is set when
+    the credentials are now others than before: by an ICE restart, or by a rollback that takes one back.
 
     `dtls_role` and `ice_controlling` are ours; the first is known from the first answer on and then stays,
     the second from the first offer on. `sctp` is None while no data section is in force. `rolled_back` tells
