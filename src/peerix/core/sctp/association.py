@@ -201,17 +201,13 @@ class Association:
 
     def release(self, size: int) -> None:
         """Count bytes as read. Every delivered message is held with its length until then."""
-        self._window.held -= size
-        established = self._dispatch.established
-        if established is not None:
-            established.inbound.check_window()
+        if self._window.release(size) and self._dispatch.established is not None:
+            self._dispatch.established.inbound.received.urgent = True
 
     def set_receive_limit(self, size: int) -> None:
         """Change the size of the receive window."""
-        self._window.limit = size
-        established = self._dispatch.established
-        if established is not None:
-            established.inbound.check_window()
+        self._window.set_limit(size)
+        self.release(0)
 
     def reset_path(self, max_packet_size: int, now: float) -> None:
         """Go on over another path: forget round trip and congestion window (RFC 9260 section 8.2)."""
@@ -221,10 +217,8 @@ class Association:
 
     def receive_packets(self, packets: Sequence[bytes], now: float) -> None:
         """Take packets that came together; whether to acknowledge is decided once for all of them."""
-        receive = self._dispatch.receive_packet
         self.counters.received.packets += len(packets)
-        for packet in packets:
-            receive(packet, now)
+        self._dispatch.receive_packets(packets, now)
         self._dispatch.finish_batch(now)
 
     def next_timeout(self) -> float | None:

@@ -13,7 +13,7 @@ from peerix.core.sctp.state import RECEIVING, SENDING, AssociationState, Lifecyc
 from peerix.core.sctp.wire import HEADER_SIZE, PacketFault, Wire, read_header, write_packet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from peerix.core.sctp.config import SctpConfig
     from peerix.core.sctp.control import ControlQueue
@@ -88,26 +88,26 @@ class Dispatch:
     def _lifecycle(self) -> Lifecycle:
         return self._handshake.lifecycle
 
-    def receive_packet(self, packet: bytes, now: float) -> None:
-        """Take one packet."""
-        if self._wire.accepts(packet):
-            self._receive_chunks(packet, now)
-        else:
-            self._receive_stray(packet, now)
+    def receive_packets(self, packets: Sequence[bytes], now: float) -> None:
+        """Take packets that came together.
 
-    def _receive_chunks(self, packet: bytes, now: float) -> None:
-        offset, size = HEADER_SIZE, len(packet)
-        established = self.established
-        data_kind = -1 if established is None else established.inbound.data_kind
+        Most of them hold nothing but DATA; those need no more than the checks and one call.
+        """
+        accepts = self._wire.accepts
+        for packet in packets:
+            if not accepts(packet):
+                self._receive_stray(packet, now)
+                continue
+            established = self.established
+            offset = HEADER_SIZE
+            if established is not None and established.receiving:
+                offset = established.inbound.receive_data(packet, HEADER_SIZE)
+            if offset < len(packet):
+                self._receive_chunks(packet, offset, now)
+
+    def _receive_chunks(self, packet: bytes, offset: int, now: float) -> None:
+        size = len(packet)
         while offset < size:
-            if packet[offset] == data_kind and established is not None:
-                if self._lifecycle.state in RECEIVING:
-                    offset = established.inbound.receive_data(packet, offset)
-                    established.shutdown.receive_data(now)
-                else:
-                    return
-                if offset >= size:
-                    return
             found = read_chunk(packet, offset)
             if found is None:
                 self._counters.received.malformed += 1
@@ -115,9 +115,9 @@ class Dispatch:
             kind, flags, value, offset = found
             if not self._handle(kind, flags, value, now):
                 return
-            if established is None and self.established is not None:
-                established = self.established
-                data_kind = established.inbound.data_kind
+            established = self.established
+            if established is not None and established.receiving:
+                offset = established.inbound.receive_data(packet, offset)
 
     def _handle(self, kind: int, flags: int, value: bytes, now: float) -> bool:
         """Handle one chunk; return whether the rest of the packet may be looked at."""
@@ -132,7 +132,7 @@ class Dispatch:
     def _handle_unknown(self, kind: int, flags: int, value: bytes, now: float) -> bool:
         """The two highest bits of an unknown type say what to do (RFC 9260 section 3.2)."""
         if kind in (chunks.DATA, chunks.I_DATA):
-            self._refuse_data(value, now)
+            self._refuse_data(now)
             return False
         if kind & 0x40 and self.established is not None:
             chunk = write_chunk(kind, flags, value[:256])
@@ -140,10 +140,10 @@ class Dispatch:
             self._control.add(write_chunk(chunks.ERROR, 0, cause))
         return bool(kind & 0x80)
 
-    def _refuse_data(self, value: bytes, now: float) -> None:
+    def _refuse_data(self, now: float) -> None:
         """DATA without user data, or of the kind that was not agreed on (RFC 9260 3.3.1, RFC 8260 2.2)."""
         self._counters.received.malformed += 1
-        if self.established is not None and self._lifecycle.state in RECEIVING:
+        if self.established is not None and self.established.receiving:
             self.abort(chunks.CAUSE_PROTOCOL_VIOLATION, "DATA chunk without user data or of the wrong kind")
 
     def _receive_stray(self, packet: bytes, now: float) -> None:
@@ -168,7 +168,7 @@ class Dispatch:
         elif self._is_reflected(kind, flags, tag):
             self._handle(kind, flags, value, now)
         elif tag == self._wire.local_tag and self.established is None:
-            self._receive_chunks(packet, now)
+            self._receive_chunks(packet, HEADER_SIZE, now)
         else:
             counters.bad_tags += 1
 
@@ -296,8 +296,16 @@ class Dispatch:
         for stream_id in inbound.inbox.take_invalid_streams():
             cause = write_tlv(chunks.CAUSE_INVALID_STREAM, stream_id.to_bytes(2, "big") + b"\0\0", last=True)
             self._control.add(write_chunk(chunks.ERROR, 0, cause))
+        established.shutdown.answer_data(now)
         established.shutdown.advance(now)
-        self._outbound.open = self._lifecycle.state in SENDING
+        self._follow_state()
+
+    def _follow_state(self) -> None:
+        """Keep the flags that the hot loops look at; hashing an Enum member for each packet takes longer than its checks."""
+        state = self._lifecycle.state
+        self._outbound.open = state in SENDING
+        if self.established is not None:
+            self.established.receiving = state in RECEIVING
 
     def abort(self, cause: int, reason: str) -> None:
         """End the association at once and tell the peer."""
@@ -314,6 +322,7 @@ class Dispatch:
         if self._lifecycle.ended:
             return
         self._lifecycle.end()
+        self._follow_state()
         self._outbound.close()
         self._handshake.timer.stop()
         self._handshake.outbox.clear()

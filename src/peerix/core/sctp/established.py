@@ -30,9 +30,10 @@ class Established:
     :ivar resets: stream resets of both sides.
     :ivar shutdown: the orderly end.
     :ivar heartbeat: watches the path while nothing is sent.
+    :ivar receiving: whether DATA is taken in the present state.
     """
 
-    __slots__ = ("_outbound", "agreement", "heartbeat", "inbound", "resets", "shutdown")
+    __slots__ = ("_outbound", "agreement", "heartbeat", "inbound", "receiving", "resets", "shutdown")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Established:
     ) -> None:
         self._outbound = outbound
         self.agreement = agreement
+        self.receiving = True
         self.inbound = Inbound(agreement, window, config, events, counters.received)
         self.resets = StreamReset(self.inbound, outbound, agreement, handshake.initial_tsn, control, events)
         self.shutdown = Shutdown(handshake.lifecycle, self.inbound, outbound, control)

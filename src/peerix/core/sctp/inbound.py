@@ -31,7 +31,7 @@ class Inbound:
     :ivar data_kind: the type of chunk that brings messages.
     """
 
-    __slots__ = ("_counters", "_format", "data_kind", "inbox", "interleaving", "reassembly", "received", "window")
+    __slots__ = ("_counters", "_deliver", "_format", "data_kind", "inbox", "interleaving", "reassembly", "received", "window")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Inbound:
             self._format = DATA_FORMAT
             self.data_kind = DATA
             self.reassembly = Reassembly(self.inbox)
+        self._deliver = self.reassembly.receive_next
 
     def receive_data(self, packet: bytes, offset: int) -> int:
         """Take the DATA chunks from `offset` on; return where the first other chunk begins.
@@ -63,32 +64,31 @@ class Inbound:
         This loop sees every byte that arrives. In order, a chunk costs one unpack, one slice and one call.
         """
         unpack, header_size, kind = self._format.unpack_from, self._format.size, self.data_kind
-        received, deliver = self.received, self.reassembly.receive_next
-        size = len(packet)
+        received, window = self.received, self.window
+        begin, size = offset, len(packet)
         limit = size - header_size
-        if self.window.is_full:
-            return self._refuse(size)
-        received.packets += 1
         ends = received.tsns.ends
         while offset < limit:
             found, flags, length, tsn, stream, number, last = unpack(packet, offset)
-            if found != kind:
-                break
             stop = offset + length
-            if length <= header_size or stop > size:
+            if found != kind or length <= header_size or stop > size:
                 break
+            if window.held + window.buffered > window.limit and window.is_full:
+                return self._refuse(size)
             if flags & FLAG_IMMEDIATE:
                 received.urgent = True
             following = ends[-1] + 1
             if following & 0xFFFFFFFF == tsn and following - ends[0] <= MAX_TSN_AHEAD:
                 ends[-1] = following
-                deliver(following, flags, stream, number, last, packet[offset + header_size : stop])
+                self._deliver(following, flags, stream, number, last, packet[offset + header_size : stop])
             else:
                 tsn = unwrap(tsn, following)
                 if received.add_late(tsn):
                     payload = packet[offset + header_size : stop]
                     self._deliver_late(tsn, flags, stream, number, last, payload)
             offset = (stop + 3) & ~3
+        if offset != begin:
+            received.packets += 1
         return offset
 
     def _deliver_late(self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes) -> None:
@@ -116,8 +116,3 @@ class Inbound:
     def take_sack(self) -> bytes:
         """Write the SACK of this moment."""
         return write_sack(self.received.take_sack(self.window.advertise()))
-
-    def check_window(self) -> None:
-        """Let a SACK go when the application made room that the peer must know of."""
-        if self.window.has_reopened:
-            self.received.urgent = True

@@ -56,8 +56,13 @@ class Inbox:
         expected = self._next.get(stream_id, -1)
         if number == expected:
             self._next[stream_id] = (expected + 1) & self._mask
-            self.deliver(stream_id, ppid, data)
-            if stream_id in self._waiting:
+            size = len(data)
+            self.window.held += size
+            counters = self._counters
+            counters.messages += 1
+            counters.message_bytes += size
+            self._events.append(MessageReceived(stream_id, ppid, data))
+            if self._waiting and stream_id in self._waiting:
                 self._deliver_waiting(stream_id)
         elif expected >= 0:
             waiting = self._waiting.setdefault(stream_id, {})

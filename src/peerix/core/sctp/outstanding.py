@@ -10,7 +10,7 @@ from peerix.core.sctp.intervals import IntervalSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from peerix.core.sctp.messages import SentChunk
+    from peerix.core.sctp.messages import OutboundMessage, SentChunk
 
 
 class Delivered:
@@ -72,24 +72,29 @@ class Outstanding:
     def _acknowledge_to(self, cumulative: int, delivered: Delivered) -> None:
         pop = self.chunks.pop
         highest = self.highest_acked
-        flight = size = 0
-        latest = delivered.sent_at
+        flight = size = run = 0
+        latest, latest_tsn, latest_sends = delivered.sent_at, -1, 0
+        run_of: OutboundMessage | None = None
         for tsn in range(self.cumulative + 1, cumulative + 1):
             message, start, end, sent_at, sends, _ = pop(tsn)
             if not sends:
                 continue
             length = end - start
-            message.stream.unacked -= length
+            if message is not run_of:
+                if run_of is not None:
+                    run_of.stream.unacked -= run
+                run_of, run = message, 0
+            run += length
             size += length
             if sends > 0:
                 flight += length
+            if sent_at >= latest:
+                latest, latest_tsn, latest_sends = sent_at, tsn, sends
             if sends == 1 and tsn < highest:
                 delivered.late = True
-            if sent_at >= latest:
-                latest = sent_at
-                delivered.tsn = tsn
-                delivered.sends = sends
-        delivered.sent_at = latest
+        if run_of is not None:
+            run_of.stream.unacked -= run
+        delivered.sent_at, delivered.tsn, delivered.sends = latest, latest_tsn, latest_sends
         delivered.size = size
         self.flight -= flight
         self.cumulative = cumulative

@@ -51,9 +51,11 @@ class _Run:
 class Reassembly:
     """Puts fragments together and messages into the order of their streams."""
 
-    __slots__ = ("_by_end", "_by_start", "_current", "_inbox")
+    __slots__ = ("_by_end", "_by_start", "_current", "_deliver_ordered", "_inbox", "_window")
 
     def __init__(self, inbox: Inbox) -> None:
+        self._window = inbox.window
+        self._deliver_ordered = inbox.deliver_ordered
         self._inbox = inbox
         self._current: _Run | None = None
         self._by_start: dict[int, _Run] = {}
@@ -67,7 +69,7 @@ class Reassembly:
             if flags & FLAG_UNORDERED:
                 self._inbox.deliver(stream_id, ppid, payload)
             else:
-                self._inbox.deliver_ordered(stream_id, ssn, ppid, payload)
+                self._deliver_ordered(stream_id, ssn, ppid, payload)
             return
         run = self._current
         if run is None or run.next_tsn != tsn or flags & FLAG_BEGIN or run.ended:
@@ -76,7 +78,7 @@ class Reassembly:
         run.parts.append(payload)
         run.next_tsn = tsn + 1
         run.size += len(payload)
-        self._inbox.window.buffered += len(payload) + FRAGMENT_OVERHEAD
+        self._window.buffered += len(payload) + FRAGMENT_OVERHEAD
         if flags & FLAG_END:
             run.ended = True
             self._current = None

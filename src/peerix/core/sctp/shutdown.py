@@ -43,9 +43,9 @@ class Shutdown:
         self._lifecycle.move(AssociationState.SHUTDOWN_RECEIVED)
         self.advance(now)
 
-    def receive_data(self, now: float) -> None:
-        """DATA came after our SHUTDOWN: tell again how far we are (RFC 9260 section 9.2)."""
-        if self._lifecycle.state is AssociationState.SHUTDOWN_SENT:
+    def answer_data(self, now: float) -> None:
+        """DATA may have come after our SHUTDOWN: tell again how far we are (RFC 9260 section 9.2)."""
+        if self._lifecycle.state is AssociationState.SHUTDOWN_SENT and self._inbound.received.has_news:
             self._write()
             self.timer.start(now)
 

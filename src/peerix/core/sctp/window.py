@@ -14,6 +14,9 @@ SLACK = 262_144
 REASSEMBLY_LIMIT = 67_108_864
 """Bytes of unfinished messages after which nothing more is taken, whatever else is free."""
 
+MAX_UPDATE_STEP = 1_048_576
+"""The peer hears at once of half the window or of this much that became free."""
+
 
 class ReceiveWindow:
     """Counts bytes and works out a_rwnd.
@@ -24,13 +27,14 @@ class ReceiveWindow:
     :ivar advertised: what the peer was told last.
     """
 
-    __slots__ = ("advertised", "buffered", "held", "limit")
+    __slots__ = ("_reopen_below", "advertised", "buffered", "held", "limit")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.held = 0
         self.buffered = 0
         self.advertised = limit
+        self._reopen_below = -1
 
     @property
     def free(self) -> int:
@@ -43,7 +47,18 @@ class ReceiveWindow:
     def advertise(self) -> int:
         """Return a_rwnd and note that the peer is told so."""
         self.advertised = free = min(self.free, 0xFFFFFFFF)
+        self._reopen_below = self.limit - free - min(self.limit // 2, MAX_UPDATE_STEP)
         return free
+
+    def set_limit(self, limit: int) -> None:
+        """Change the size of the window."""
+        self.limit = limit
+        self._reopen_below = limit - self.advertised - min(limit // 2, MAX_UPDATE_STEP)
+
+    def release(self, size: int) -> bool:
+        """Forget bytes that were read; return whether the peer must hear now of the room that this made."""
+        self.held -= size
+        return self.held + self.buffered <= self._reopen_below
 
     @property
     def is_full(self) -> bool:
@@ -52,8 +67,3 @@ class ReceiveWindow:
         if self.held > 0:
             return used >= self.limit + SLACK
         return used >= REASSEMBLY_LIMIT
-
-    @property
-    def has_reopened(self) -> bool:
-        """Whether the window grew so much since the peer was told that it must hear of it now."""
-        return self.free - self.advertised >= min(self.limit // 2, 1_048_576)

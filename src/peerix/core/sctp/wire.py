@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HEADER_SIZE = 12
+MIN_PACKET_SIZE = 16
 _HEADER = struct.Struct("!HHII")
 _CHECKSUM = struct.Struct("<I")
 _NO_CHECKSUM = b"\0\0\0\0"
@@ -45,7 +46,7 @@ def read_header(packet: bytes, *, zero_checksum: bool) -> tuple[int, int, int] |
 
     :param zero_checksum: whether a checksum of zero passes (RFC 9653 section 5.1).
     """
-    if len(packet) < HEADER_SIZE + 4:
+    if len(packet) < MIN_PACKET_SIZE:
         return PacketFault.MALFORMED
     source, destination, tag, _ = _HEADER.unpack_from(packet)
     checksum = packet[8:12]
@@ -112,7 +113,7 @@ class Wire:
 
     def accepts(self, packet: bytes) -> bool:
         """Whether the packet has our tag, the known ports and a good checksum."""
-        if packet[:8] != self._expected:
+        if packet[:8] != self._expected or len(packet) < MIN_PACKET_SIZE:
             return False
         checksum = packet[8:12]
         if checksum == _NO_CHECKSUM and self.accept_zero_checksum:
