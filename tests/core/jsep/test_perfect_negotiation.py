@@ -15,6 +15,7 @@ from tests.core.jsep.media import MediaEndpoint
 from tests.core.jsep.support import make_transport, model
 
 if TYPE_CHECKING:
+    from peerix.core.jsep import MediaKind
     from peerix.core.sdp import SessionDescription
 
 KINDS = st.sampled_from(["audio", "video"])
@@ -40,7 +41,8 @@ class Peer:
     def act(self, action: tuple[object, ...], other: Peer) -> None:
         negotiator = self.side.negotiator
         match action:
-            case ("share", "audio" | "video" as kind, Direction() as direction, CreatedBy() as created_by):
+            case ("share", name, Direction() as direction, CreatedBy() as created_by):
+                kind: MediaKind = "audio" if name == "audio" else "video"
                 if created_by is not CreatedBy.REMOTE:
                     negotiator.add_transceiver(kind, direction=direction, streams=("s",), created_by=created_by)
             case ("stop", int(index)):
