@@ -245,9 +245,7 @@ def test_random_bytes_raise_nothing_but_stun_errors(data: bytes) -> None:
 
 @given(st.binary(max_size=120).map(lambda body: body + bytes(-len(body) % 4)), st.integers(0, 0x3FFF))
 def test_random_attributes_raise_nothing_but_stun_errors(body: bytes, kind: int) -> None:
-    data = (
-        kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + bytes.fromhex("2112a442") + bytes(12) + body
-    )
+    data = kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + bytes.fromhex("2112a442") + bytes(12) + body
     try:
         message = parse(data)
     except StunError:
@@ -298,19 +296,9 @@ def test_addresses_come_back_as_they_went(host: str, port: int, transaction_id: 
     st.integers(300, 699),
     st.lists(st.integers(0, 0xFFFF), max_size=10),
 )
-def test_other_values_come_back_as_they_went(
-    u32: int, u64: int, text: str, code: int, types: list[int]
-) -> None:
-    message = (
-        binding()
-        .add(a.PRIORITY, u32)
-        .add(a.ICE_CONTROLLING, u64)
-        .add(a.LIFETIME, u32)
-        .add(a.USE_CANDIDATE, True)
-    )
-    message.add(a.REALM, text).add(a.ERROR_CODE, a.ErrorCode(code, text)).add(
-        a.UNKNOWN_ATTRIBUTES, tuple(types)
-    )
+def test_other_values_come_back_as_they_went(u32: int, u64: int, text: str, code: int, types: list[int]) -> None:
+    message = binding().add(a.PRIORITY, u32).add(a.ICE_CONTROLLING, u64).add(a.LIFETIME, u32).add(a.USE_CANDIDATE, True)
+    message.add(a.REALM, text).add(a.ERROR_CODE, a.ErrorCode(code, text)).add(a.UNKNOWN_ATTRIBUTES, tuple(types))
     read = parse(message.to_bytes(key=b"key"))
     assert (read.get(a.PRIORITY), read.get(a.ICE_CONTROLLING), read.get(a.LIFETIME)) == (u32, u64, u32)
     assert (read.get(a.REALM), read.get(a.USE_CANDIDATE)) == (text, True)

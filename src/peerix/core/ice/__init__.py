@@ -20,6 +20,7 @@ from peerix.core.ice.events import (
     RoleChanged,
     SendPathChanged,
 )
+from peerix.core.ice.gathering import GatheringEvent, ReflexiveCandidateFound, ReflexiveGatherer, ServerFailed
 from peerix.core.ice.pair import CandidatePair, PairCounters, PairState
 from peerix.core.ice.parameters import IceParameters
 
@@ -28,6 +29,7 @@ __all__ = [
     "CandidateError",
     "CandidateNeedsResolution",
     "CandidatePair",
+    "GatheringEvent",
     "IceAgent",
     "IceCounters",
     "IceEvent",
@@ -36,8 +38,11 @@ __all__ = [
     "IceStateChanged",
     "PairCounters",
     "PairState",
+    "ReflexiveCandidateFound",
+    "ReflexiveGatherer",
     "RoleChanged",
     "SendPathChanged",
+    "ServerFailed",
     "host_candidate",
     "local_preferences",
     "relayed_candidate",

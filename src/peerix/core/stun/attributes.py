@@ -243,8 +243,7 @@ def _encode_error(value: ErrorCode, _: bytes) -> bytes:
     if not 300 <= value.code <= 699:
         raise LocalProtocolError(f"{value.code} is not a STUN error code")
     return (
-        _ERROR.pack(0, value.code // 100, value.code % 100)
-        + value.reason.encode("utf-8", "replace")[:MAX_TEXT_LENGTH]
+        _ERROR.pack(0, value.code // 100, value.code % 100) + value.reason.encode("utf-8", "replace")[:MAX_TEXT_LENGTH]
     )
 
 
@@ -279,9 +278,7 @@ def _decode_types(data: bytes, _: bytes) -> tuple[int, ...]:
 
 def _encode_algorithms(value: tuple[PasswordAlgorithm, ...], _: bytes) -> bytes:
     return b"".join(
-        struct.pack("!HH", item.number, len(item.parameters))
-        + item.parameters
-        + bytes(-len(item.parameters) % 4)
+        struct.pack("!HH", item.number, len(item.parameters)) + item.parameters + bytes(-len(item.parameters) % 4)
         for item in value
     )
 

@@ -116,9 +116,7 @@ class Message:
     def get_all(self, attribute: Attribute[T]) -> list[T]:
         """Return the values of every `attribute`, for those that may come more than once (RFC 8656 18.5)."""
         decode = attribute.decode
-        return [
-            decode(value, self.transaction_id) for code, value in self.attributes if code == attribute.code
-        ]
+        return [decode(value, self.transaction_id) for code, value in self.attributes if code == attribute.code]
 
     def add(self, attribute: Attribute[T], value: T) -> Message:
         """Append an attribute and return the message.
@@ -128,9 +126,7 @@ class Message:
         self.attributes.append((attribute.code, attribute.encode(value, self.transaction_id)))
         return self
 
-    def to_bytes(
-        self, *, key: bytes | None = None, key_sha256: bytes | None = None, fingerprint: bool = True
-    ) -> bytes:
+    def to_bytes(self, *, key: bytes | None = None, key_sha256: bytes | None = None, fingerprint: bool = True) -> bytes:
         """Return the message as a datagram.
 
         It is signed with HMAC-SHA1 when `key` is given, with HMAC-SHA256 when `key_sha256` is given, and ends
@@ -146,9 +142,7 @@ class Message:
             data += _ATTRIBUTE.pack(MESSAGE_INTEGRITY.code, 20) + hmac.digest(key, data, "sha1")
         if key_sha256 is not None:
             data = _with_length(data, 36)
-            data += _ATTRIBUTE.pack(MESSAGE_INTEGRITY_SHA256.code, 32) + hmac.digest(
-                key_sha256, data, "sha256"
-            )
+            data += _ATTRIBUTE.pack(MESSAGE_INTEGRITY_SHA256.code, 32) + hmac.digest(key_sha256, data, "sha256")
         if fingerprint:
             data = _with_length(data, 8)
             data += _ATTRIBUTE.pack(FINGERPRINT.code, 4) + _U32.pack(zlib.crc32(data) ^ FINGERPRINT_XOR)
