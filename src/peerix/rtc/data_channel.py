@@ -114,6 +114,11 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         return self._link.buffered_amount(self._channel)
 
     @property
+    def unacknowledged_amount(self) -> int:
+        """Bytes handed to `send` that the other side's SCTP has not acknowledged."""
+        return self._channel.unacknowledged_amount
+
+    @property
     def max_message_size(self) -> int:
         """The largest message in bytes that the other side takes; 0 is no limit (RFC 8841 section 6.1)."""
         return self._link.max_message_size

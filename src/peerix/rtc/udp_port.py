@@ -58,6 +58,11 @@ class UdpPort:
         """Whether the system had no room for all that was sent."""
         return bool(self._backlog)
 
+    @property
+    def backlog(self) -> int:
+        """How many buffers wait for the system to take them."""
+        return len(self._backlog)
+
     def send(self, destination: Address, buffer: bytes, segment_size: int) -> None:
         """Send now what the system takes, and keep the rest until it takes more."""
         if not self._backlog:
