@@ -265,6 +265,11 @@ class Link:
             self.negotiator.use_driver()
         self.negotiator.handle_description(description)
 
+    def handle_driver_active(self) -> None:
+        """The driver has come back: what was sent while it was away is lost."""
+        if self.connection is not None and not self.ended and not self.negotiator.uses_control:
+            self.negotiator.repeat_offer(self.connection)
+
     def is_successor(self, description: SignalDescription) -> bool:
         """Whether an offer belongs to another connection than this one: the other side has begun anew."""
         connection = self.connection
@@ -333,4 +338,4 @@ class Link:
         if self._watch.overdue(now):
             self.fail()
         elif self._watch.take_restart(now) and self.negotiator.remote_is_peerix and self.connection is not None:
-            self.connection.restart_ice()
+            self.negotiator.find_path(self.connection)

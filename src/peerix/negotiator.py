@@ -18,7 +18,7 @@ from peerix.core.rooms.negotiation import (
     SendControl,
     Task,
 )
-from peerix.rtc import IceCandidate, SessionDescription
+from peerix.rtc import IceCandidate, SessionDescription, SignalingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +104,19 @@ class Negotiator:
     def use_driver(self) -> None:
         """The control channel does not work, or not at the moment: everything goes over the driver."""
         self._rules.handle_control_closed()
+
+    def find_path(self, connection: PeerConnection) -> None:
+        """Offer to look for a new path, or repeat the offer that was not answered: it may be lost."""
+        if connection.signaling_state is SignalingState.HAVE_LOCAL_OFFER:
+            self.repeat_offer(connection)
+        else:
+            connection.restart_ice()
+
+    def repeat_offer(self, connection: PeerConnection) -> None:
+        """Send an offer once more that was not answered. Who has it already answers the same again."""
+        if connection.signaling_state is SignalingState.HAVE_LOCAL_OFFER:
+            self._send_local_description(connection)
+            self._flush()
 
     @property
     def uses_control(self) -> bool:

@@ -110,7 +110,7 @@ class Room:
             compression=options.signaling_compression,
             random_bytes=secrets.token_bytes,
         )
-        sink = SignalerSink(self._handle_packet, self._announce, self._report)
+        sink = SignalerSink(self._handle_packet, self._handle_active, self._report)
         self._signaler = Signaler(base.driver, codec, name, sink, hashing=options.namespace_hashing)
 
     @property
@@ -150,6 +150,11 @@ class Room:
     def _announce(self) -> None:
         self._membership.announce()
         self._act()
+
+    def _handle_active(self) -> None:
+        self._announce()
+        for link in self.links.values():
+            link.handle_driver_active()
 
     def _handle_packet(self, packet: SignalPacket) -> None:
         self._membership.receive_packet(packet, monotonic())

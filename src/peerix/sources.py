@@ -27,6 +27,14 @@ SHARED_BUFFER = 4 * 1024 * 1024
 """Bytes of an iterable that are kept for the slowest of its receivers; the others wait for it then."""
 
 
+class SourceFailed(Exception):  # noqa: N818 - says what happened, to the carrier only
+    """The caller's own file or iterable raised `cause`, which belongs to the caller."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(repr(cause))
+        self.cause = cause
+
+
 class Blocks(Protocol):
     """The bytes of one message for one receiver: entered by who reads them, and closed in any case."""
 
@@ -39,7 +47,10 @@ class Blocks(Protocol):
     ) -> bool | None: ...
 
     async def next(self) -> tuple[bytes, bool]:
-        """Wait for the next block, and whether it is the last one."""
+        """Wait for the next block, and whether it is the last one.
+
+        :raises SourceFailed: it cannot be read; entering raises it, too
+        """
         ...
 
     def close(self) -> None:
@@ -123,12 +134,15 @@ class _FileBlocks:
         self._ahead = b""
 
     async def __aenter__(self) -> Self:
-        self._file = file = await anyio.open_file(self._content.path, "rb")
         try:
+            self._file = file = await anyio.open_file(self._content.path, "rb")
             status = os.fstat(file.wrapped.fileno())
             if stat.S_ISREG(status.st_mode):
                 self._content.total = status.st_size
             self._ahead = await file.read(FEED_SIZE)
+        except OSError as error:
+            self.close()
+            raise SourceFailed(error) from None
         except BaseException:
             self.close()
             raise
@@ -144,7 +158,10 @@ class _FileBlocks:
 
     async def next(self) -> tuple[bytes, bool]:
         block = self._ahead
-        self._ahead = await self._file.read(FEED_SIZE) if self._file is not None and block else b""
+        try:
+            self._ahead = await self._file.read(FEED_SIZE) if self._file is not None and block else b""
+        except OSError as error:
+            raise SourceFailed(error) from None
         return block, not self._ahead
 
     def close(self) -> None:
@@ -196,14 +213,17 @@ class StreamContent:
             self._scope.cancel()
 
     async def block(self, number: int) -> tuple[bytes, bool]:
-        """Wait for block `number`; the end is an empty block."""
+        """Wait for block `number`; the end is an empty block, also for a receiver that was closed."""
+        if number < self._kept_from:
+            return b"", True
         while number == self._kept_from + len(self._kept):
             if self._result is not None:
                 self._result.check()
                 return b"", True
             await self._changed.wait()
-        block = self._kept[number - self._kept_from]
-        return block, False
+            if number < self._kept_from:
+                return b"", True
+        return self._kept[number - self._kept_from], False
 
     def taken(self) -> None:
         """A receiver has moved on."""
@@ -253,9 +273,12 @@ class _StreamEnd:
         self._error = error
 
     def check(self) -> None:
-        """Raise what it raised."""
+        """Tell a receiver what it raised.
+
+        :raises SourceFailed: it did
+        """
         if self._error is not None:
-            raise self._error.with_traceback(None)
+            raise SourceFailed(self._error)
 
 
 class _StreamBlocks:

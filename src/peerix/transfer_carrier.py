@@ -25,6 +25,7 @@ from peerix.core.rooms.transfer.outgoing import (
 )
 from peerix.messages import IncomingMessage
 from peerix.raw_carrier import RawCarrier
+from peerix.sources import SourceFailed
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -129,9 +130,9 @@ class TransferCarrier:
                         feed.wanted = anyio.Event()
                         self._transfers.sender.feed(outgoing, block, last=last)
                         self._work()
-            except Exception as error:  # noqa: BLE001 - the caller's own file or iterable: awaiting raises it
-                delivery.error = error
-                self.abort(delivery, DataChannelError(f"the message could not be read: {error!r}"))
+            except SourceFailed as failed:
+                delivery.error = failed.cause
+                self.abort(delivery, DataChannelError(f"the message could not be read: {failed}"))
 
     # -- in
 

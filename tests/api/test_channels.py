@@ -47,7 +47,7 @@ async def test_a_label_that_was_open_before_is_opened_with_those_who_come_later(
 
 
 async def test_a_label_survives_leaving_and_joining() -> None:
-    async with peers_in_room() as (a, b):
+    async with peers_in_room() as (a, _b):
         await a.leave()
         await a.join("room")
         with fail_after(5):
@@ -67,7 +67,9 @@ async def test_a_label_that_only_the_other_side_opened_is_not_opened_with_third_
         assert not remote_of(b, c).channels
 
 
-@pytest.mark.parametrize("label", ["Grüße", "🌍" * 20, "x" * 1000, " ", "a/b\n"], ids=["umlaut", "emoji", "long", "space", "odd"])
+@pytest.mark.parametrize(
+    "label", ["Grüße", "🌍" * 20, "x" * 1000, " ", "a/b\n"], ids=["umlaut", "emoji", "long", "space", "odd"]
+)
 async def test_any_text_is_a_label(label: str) -> None:
     async with peers_in_room(label=label) as (a, b):
         log = Log(b, "channel:message")

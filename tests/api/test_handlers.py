@@ -78,16 +78,12 @@ async def test_a_handler_that_raises_ends_the_peer_with_an_exception_group() -> 
     def handler(event: ConnectionEvent) -> None:
         raise RuntimeError("bug")
 
-    with pytest.raises(ExceptionGroup) as caught:
-        async with entered_peers(1) as (b,), Peer() as a:
-            a.on("connection:connected", handler)
-            await a.join("handlers")
-            other = await b.join("handlers")
-            del other
-            async with Peer() as c:
-                await c.join("handlers")
-                with fail_after(10):
-                    await anyio.sleep_forever()
+    with pytest.raises(ExceptionGroup) as caught, fail_after(10):
+        async with Peer() as a, Peer() as b:
+            b.on("connection:connected", handler)
+            await a.join()
+            await b.join()
+            await anyio.sleep_forever()
     assert caught.group_contains(RuntimeError, match="bug")
 
 
@@ -105,24 +101,18 @@ async def test_an_exception_of_the_block_before_joining_leaves_unwrapped() -> No
 
 
 async def test_a_handler_that_raises_does_not_stop_the_goodbye() -> None:
-    async with entered_peers(1) as (b,):
-        log = Log(b)
+    def handler(event: object) -> None:
+        raise RuntimeError("bug")
 
-        def handler(event: object) -> None:
-            raise RuntimeError("bug")
-
-        with pytest.raises(ExceptionGroup):
-            async with Peer(driver=b_driver(b)) as a:
+    async with Peer() as a:
+        log = Log(a)
+        with pytest.raises(ExceptionGroup), fail_after(10):
+            async with Peer() as b:
                 await meet(a, b)
-                a.on("channel", handler)
-                await a.open("chat")
-                with fail_after(10):
-                    await anyio.sleep_forever()
-        await until(lambda: "connection:closed" in log.names, within=0.5)
-
-
-def b_driver(peer: Peer) -> Any:
-    return peer._driver
+                b.on("channel", handler)
+                await b.open("chat")
+                await anyio.sleep_forever()
+        await until(lambda: "connection:closed" in log.names, within=0.2)
 
 
 async def test_a_handler_may_leave_the_room() -> None:

@@ -16,7 +16,7 @@ from peerix import (
     TransferAborted,
     TransferTimeout,
 )
-from tests.support.peers import Log, entered_peers, meet, next_message, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,14 +124,13 @@ async def test_bytes_of_an_iterable_arrive_before_it_ends() -> None:
         await more.wait()
         yield b"second"
 
-    async with peers_in_room() as (a, b):
-        async with b.events("channel:message") as messages:
-            a.send(slow(), "chat")
-            with fail_after(5):
-                chunks = aiter((await messages.receive()).data)
-                assert await anext(chunks) == b"first"
-                more.set()
-                assert await anext(chunks) == b"second"
+    async with peers_in_room() as (a, b), b.events("channel:message") as messages:
+        a.send(slow(), "chat")
+        with fail_after(5):
+            chunks = aiter((await messages.receive()).data)
+            assert await anext(chunks) == b"first"
+            more.set()
+            assert await anext(chunks) == b"second"
 
 
 @pytest.mark.parametrize("info", [{"name": "ü"}, "text", 0, [1]], ids=repr)
@@ -229,7 +228,7 @@ async def test_ten_thousand_small_messages_reach_a_handler_in_order() -> None:
 
 
 async def test_a_small_message_does_not_wait_behind_a_large_one() -> None:
-    async with peers_in_room() as (a, b):
+    async with peers_in_room() as (a, _b):
         small_done = anyio.Event()
 
         async def small() -> None:

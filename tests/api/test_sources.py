@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from peerix.core.rooms.transfer.sender import FEED_SIZE
 from peerix.core.rooms.values import BLOB, BYTES, JSON, TEXT
 from peerix.rtc.task_groups import owned_task_group
-from peerix.sources import SHARED_BUFFER, Content, content_of
+from peerix.sources import SHARED_BUFFER, Content, SourceFailed, content_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,8 +91,9 @@ async def test_an_empty_file_is_one_empty_block(tmp_path: Path) -> None:
 
 async def test_a_missing_file_raises_when_it_is_opened(tmp_path: Path) -> None:
     blocks = content_of(tmp_path / "missing").open()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(SourceFailed) as caught:
         await read(blocks)
+    assert isinstance(caught.value.cause, FileNotFoundError)
 
 
 async def test_an_open_file_is_read_and_left_open() -> None:
@@ -102,7 +103,7 @@ async def test_an_open_file_is_read_and_left_open() -> None:
 
 
 async def test_a_text_file_is_refused_when_it_is_read() -> None:
-    with pytest.raises(TypeError, match="binary"):
+    with pytest.raises(SourceFailed, match="binary"):
         await read_alone(content_of(io.StringIO("abc")))
 
 
@@ -123,8 +124,9 @@ async def test_what_an_iterable_raises_reaches_its_receiver() -> None:
         yield b"a"
         raise KeyError("mine")
 
-    with pytest.raises(KeyError):
+    with pytest.raises(SourceFailed) as caught:
         await read_alone(content_of(blocks()))
+    assert isinstance(caught.value.cause, KeyError)
 
 
 async def test_an_iterable_is_read_once_for_all_receivers() -> None:
