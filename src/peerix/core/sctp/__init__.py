@@ -1,9 +1,9 @@
 """SCTP over DTLS (RFC 9260, RFC 8261): `Association` is the whole of it.
 
 One part owns each piece of state: `handshake`, `received` (TSNs and SACKs), `reassembly` and `interleaved`, `inbox`
-(order), `window`, `outqueue` (turns), `outstanding` (the scoreboard), `loss` (which chunks are lost), `recovery` (timers and
-congestion), `reliability` (giving up), `writer` (chunks), `reset`, `heartbeat` and `shutdown`. `dispatch` brings chunks
-to them.
+(order), `window`, `outqueue` (turns), `outstanding` (the scoreboard), `loss` (which chunks are lost), `recovery` (timers
+and congestion), `reliability` (giving up), `writer` (chunks), `reset`, `heartbeat` and `shutdown`. `dispatch` brings
+chunks to them.
 """
 
 from peerix.core.sctp.association import DEFAULT_PACKET_SIZE, Association

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import LocalProtocolError
-from peerix.core.sctp.chunks import CAUSE_USER_ABORT
+from peerix.core.sctp.chunks import CAUSE_USER_ABORT, FLAG_UNORDERED
 from peerix.core.sctp.config import MAX_STREAMS, SctpConfig
 from peerix.core.sctp.control import ControlQueue
 from peerix.core.sctp.counters import Counters
@@ -166,7 +166,7 @@ class Association:
         limits = None
         if max_retransmits is not None or max_packet_life_time is not None:
             limits = Limits(max_retransmits, None if max_packet_life_time is None else now + max_packet_life_time)
-        self._outbound.send(stream_id, ppid, data, ordered=ordered, limits=limits)
+        self._outbound.queue.add(stream_id, ppid, data, 0 if ordered else FLAG_UNORDERED, limits)
 
     def _check_sending(self, state: AssociationState) -> None:
         opening = (AssociationState.CLOSED, AssociationState.COOKIE_WAIT, AssociationState.COOKIE_ECHOED)

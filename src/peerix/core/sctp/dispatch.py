@@ -301,7 +301,7 @@ class Dispatch:
         self._follow_state()
 
     def _follow_state(self) -> None:
-        """Keep the flags that the hot loops look at; hashing an Enum member for each packet takes longer than its checks."""
+        """Keep the flags that the hot loops look at: hashing an Enum member takes longer than the checks of a packet."""
         state = self._lifecycle.state
         self._outbound.open = state in SENDING
         if self.established is not None:

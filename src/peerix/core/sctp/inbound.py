@@ -31,7 +31,17 @@ class Inbound:
     :ivar data_kind: the type of chunk that brings messages.
     """
 
-    __slots__ = ("_counters", "_deliver", "_format", "data_kind", "inbox", "interleaving", "reassembly", "received", "window")
+    __slots__ = (
+        "_counters",
+        "_deliver",
+        "_format",
+        "data_kind",
+        "inbox",
+        "interleaving",
+        "reassembly",
+        "received",
+        "window",
+    )
 
     def __init__(
         self,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeAlias
 
-from peerix.core.sctp.chunks import FLAG_UNORDERED
-
 DEFAULT_PRIORITY = 256
 """The middle one of W3C's priorities; a stream's share of the path is in proportion to its priority."""
 
@@ -74,6 +72,7 @@ class OutboundStream:
 class OutboundMessage:
     """One message; fragments are cut when they leave, and again when they are sent again.
 
+    :ivar flags: the U bit or nothing.
     :ivar number: SSN or MID, -1 until its first fragment leaves.
     :ivar offset: bytes that left.
     :ivar fragments: fragments that left.
@@ -81,11 +80,11 @@ class OutboundMessage:
 
     __slots__ = ("data", "flags", "fragments", "limits", "number", "offset", "ppid", "stream")
 
-    def __init__(self, stream: OutboundStream, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None) -> None:
+    def __init__(self, stream: OutboundStream, ppid: int, data: bytes, flags: int, limits: Limits | None) -> None:
         self.stream = stream
         self.ppid = ppid
         self.data = data
-        self.flags = 0 if ordered else FLAG_UNORDERED
+        self.flags = flags
         self.limits = limits
         self.number = -1
         self.offset = 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import FLAG_IMMEDIATE
-from peerix.core.sctp.messages import Limits, OutboundMessage
 from peerix.core.sctp.outqueue import OutboundQueue
 from peerix.core.sctp.outstanding import Outstanding
 from peerix.core.sctp.recovery import LossRecovery
@@ -57,7 +56,7 @@ class Outbound:
         self._config = config
         self._wire = wire
         self._counters = counters
-        self.queue = OutboundQueue()
+        self.queue = OutboundQueue(counters)
         self.outstanding = Outstanding(initial_tsn + _BEYOND_32_BITS)
         timeout = RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max)
         congestion = config.congestion_control(packet_size)
@@ -87,14 +86,6 @@ class Outbound:
         """Cut what leaves from now on for packets of this size."""
         self.recovery.packet_size = size & ~3
         self.queue.quantum = size & ~3
-
-    def send(self, stream_id: int, ppid: int, data: bytes, *, ordered: bool, limits: Limits | None) -> None:
-        """Queue a message."""
-        stream = self.queue.stream(stream_id)
-        self.queue.add(OutboundMessage(stream, ppid, data, ordered=ordered, limits=limits))
-        counters = self._counters
-        counters.messages += 1
-        counters.message_bytes += len(data)
 
     def _allowance(self) -> int:
         """Bytes of new chunks that may leave now; negative when none may (RFC 9260 section 6.1)."""

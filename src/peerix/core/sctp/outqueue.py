@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 from peerix.core.sctp.messages import DEFAULT_PRIORITY, OutboundMessage, OutboundStream
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.counters import SentCounters
+    from peerix.core.sctp.messages import Limits
 
 SSN_MASK = 0xFFFF
 MID_MASK = 0xFFFFFFFF
@@ -22,9 +27,10 @@ class OutboundQueue:
     :ivar interleaving: whether I-DATA was agreed on.
     """
 
-    __slots__ = ("interleaving", "quantum", "ring", "streams", "total")
+    __slots__ = ("_counters", "interleaving", "quantum", "ring", "streams", "total")
 
-    def __init__(self) -> None:
+    def __init__(self, counters: SentCounters) -> None:
+        self._counters = counters
         self.streams: dict[int, OutboundStream] = {}
         self.ring: deque[OutboundStream] = deque()
         self.total = 0
@@ -38,14 +44,19 @@ class OutboundQueue:
             stream = self.streams[stream_id] = OutboundStream(stream_id)
         return stream
 
-    def add(self, message: OutboundMessage) -> None:
-        """Queue a message at the end of its stream."""
-        stream = message.stream
-        size = len(message.data)
-        stream.messages.append(message)
+    def add(self, stream_id: int, ppid: int, data: bytes, flags: int, limits: Limits | None) -> None:
+        """Queue a message at the end of its stream; `flags` is the U bit or nothing."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            stream = self.stream(stream_id)
+        size = len(data)
+        stream.messages.append(OutboundMessage(stream, ppid, data, flags, limits))
         stream.queued += size
         stream.unacked += size
         self.total += size
+        counters = self._counters
+        counters.messages += 1
+        counters.message_bytes += size
         if not stream.active and not stream.paused:
             stream.active = True
             self.ring.append(stream)
