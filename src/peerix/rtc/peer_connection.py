@@ -159,7 +159,7 @@ class PeerConnection(AsyncContextManagerMixin):
 
     def _after_wakeup(self) -> None:
         self._channels.after_flush()
-        if self._session.goodbye_answered:
+        if self._session.closed and self._session.goodbye_answered:
             self._answered.set()
 
     async def aclose(self) -> None:

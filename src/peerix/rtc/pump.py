@@ -137,6 +137,7 @@ class Pump:
         self.after_flush()
         deadline = session.next_timeout()
         if deadline is not None and deadline < self._armed:
+            self._armed = deadline
             self._wake.set()
 
     async def run(self) -> None:
@@ -155,16 +156,21 @@ class Pump:
                 self.close_ports()
 
     async def _sleep(self) -> None:
+        # A deadline that woke us is kept even when it is gone by now: on a busy connection timers start and stop with
+        # every message, and each start would be a wake-up.
+        now = time.monotonic()
         deadline = self.session.next_timeout()
+        if self._armed > now and (deadline is None or self._armed < deadline):
+            deadline = self._armed
         if deadline is None:
             self._armed = float("inf")
             await self._wake.wait()
         else:
-            delay = max(deadline - time.monotonic(), MIN_DELAY)
             self._armed = deadline
-            with CancelScope(deadline=current_time() + delay):
+            with CancelScope(deadline=current_time() + max(deadline - now, MIN_DELAY)):
                 await self._wake.wait()
-        self._armed = 0.0
+        if self._armed <= time.monotonic() or self._armed == float("inf"):
+            self._armed = 0.0
         self._wake = Event()
 
 
