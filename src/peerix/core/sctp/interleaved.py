@@ -29,7 +29,7 @@ class _Partial:
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.late: dict[int, bytes] = {}
-        self.last_fsn = -1
+        self.last_fsn = -2  # no number of a fragment, nor one less than the first
         self.ppid = 0
         self.size = MESSAGE_OVERHEAD
 
