@@ -8,8 +8,9 @@ from anyio import create_task_group, fail_after
 from anyio.lowlevel import checkpoint
 
 from peerix.core.errors import EventsLost, LocalProtocolError, PeerixError, TransferAborted
+from peerix.event_stream import MAX_BUFFER
 from peerix.events import ErrorEvent, PeerEvent
-from peerix.hub import MAX_BUFFER, EventHub
+from peerix.hub import EventHub
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -292,7 +293,7 @@ async def test_a_reader_too_far_behind_gets_events_lost_after_those_that_were_ke
         for text in "abcd":
             hub.emit(error(text))
         kept = [await events.receive(), await events.receive()]
-        with pytest.raises(EventsLost, match="^2 events"):
+        with pytest.raises(EventsLost, match=r"^2 events"):
             await events.receive()
         assert texts(kept) == ["a", "b"]
 
