@@ -36,12 +36,13 @@ class ConnectionWatch:
         if self.state is ConnectionState.FAILED and state is not ConnectionState.CLOSED:
             return False
         self.state = state
-        self._restart_at = None
         if state is ConnectionState.DISCONNECTED:
             self._start_timer(now)
             self._restart_at = now + (RESTART_DELAY_POLITE if self._polite else 0.0)
-        elif state is ConnectionState.CONNECTED and self._control_open:
-            self._deadline = None
+        elif state is not ConnectionState.CONNECTING:  # an ICE restart is under way then
+            self._restart_at = None
+            if state is ConnectionState.CONNECTED and self._control_open:
+                self._deadline = None
         return True
 
     def handle_control_open(self) -> None:

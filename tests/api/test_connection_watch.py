@@ -83,6 +83,21 @@ def test_attempts_are_repeated_at_intervals() -> None:
     assert lost.take_restart(200.0 + RESTART_INTERVAL)
 
 
+def test_attempts_go_on_while_one_is_under_way() -> None:
+    lost = connected()
+    lost.handle_state(DISCONNECTED, 200.0)
+    lost.take_restart(200.0)
+    lost.handle_state(ConnectionState.CONNECTING, 200.1)
+    assert lost.take_restart(200.0 + RESTART_INTERVAL)
+
+
+def test_an_attempt_does_not_prolong_the_limit() -> None:
+    lost = connected()
+    lost.handle_state(DISCONNECTED, 200.0)
+    lost.handle_state(ConnectionState.CONNECTING, 210.0)
+    assert lost.overdue(215.0)
+
+
 def test_a_connection_that_came_back_looks_for_no_path() -> None:
     lost = connected()
     lost.handle_state(DISCONNECTED, 200.0)
