@@ -100,6 +100,13 @@ async def test_a_negotiated_channel_needs_no_announcement() -> None:
             assert await ours.receive() == "hello"
 
 
+async def test_a_negotiated_channel_opens_at_once_on_a_connection_that_is_up() -> None:
+    async with connected_pair() as (a, _, _, _):
+        channel = a.create_data_channel("", negotiated=True, id=0)
+        with fail_after(1):
+            await channel.wait_open()
+
+
 async def test_what_was_agreed_is_the_same_on_both_sides() -> None:
     options = {"ordered": False, "max_retransmits": 3, "protocol": "chat.v1"}
     async with connected_pair(**options) as (_, _, ours, theirs):  # type: ignore[arg-type]

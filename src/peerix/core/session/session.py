@@ -214,6 +214,8 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None while nothing waits for time."""
+        if self.closed:
+            return None
         transport = self.transport.next_timeout()
         association = self.association.next_timeout() if self._association_started else None
         if transport is None or association is None:
@@ -222,6 +224,8 @@ class Session:
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""
+        if self.closed:
+            return
         self.transport.handle_timeout(now)
         if self._association_started:
             self.association.handle_timeout(now)
@@ -229,9 +233,9 @@ class Session:
 
     def poll_events(self) -> list[SessionEvent]:
         """What has happened since the last call."""
-        events = self._events
-        if events:
-            self._events = []
+        # A channel that is opened or closed by a call has events too, before any packet brings the next wake-up.
+        events = self._events + self.channels.poll_events()
+        self._events.clear()
         return events
 
     def _advance(self, now: float) -> None:
