@@ -1,7 +1,7 @@
 """A transparent stand-in for DTLS: for virtual time, in which OpenSSL's own clock has no place.
 
-It keeps what the layers around it can see: the overhead of a record, two round trips of handshake with timers, the check of
-fingerprints, records side by side, and a goodbye. It protects nothing.
+It keeps what the layers around it can see: the overhead of a record, two round trips of handshake with timers, the
+check of fingerprints, records side by side, and a goodbye. It protects nothing.
 """
 
 from __future__ import annotations
