@@ -20,6 +20,7 @@ from peerix.rtc.events import (
     SignalingStateChanged,
 )
 from peerix.rtc.peer_connection import PeerConnection
+from peerix.rtc.stats import Stats, StatsReport
 
 __all__ = [
     "Certificate",
@@ -43,4 +44,6 @@ __all__ = [
     "SessionDescription",
     "SignalingState",
     "SignalingStateChanged",
+    "Stats",
+    "StatsReport",
 ]

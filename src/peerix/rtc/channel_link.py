@@ -57,6 +57,11 @@ class ChannelLink:
             shell = self._shells[channel] = DataChannel(channel, self)
         return shell
 
+    @property
+    def shells(self) -> list[DataChannel]:
+        """The channels that are not closed."""
+        return list(self._shells.values())
+
     def receive(self, channel: Channel) -> DataChannel:
         """The object for a channel that the other side has opened."""
         shell = self.shell(channel)

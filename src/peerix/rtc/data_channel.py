@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from peerix.core.datachannel import Channel, ReadyState
 from peerix.core.errors import LocalProtocolError
+from peerix.rtc.stats import MessageCounters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -53,6 +54,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         "_readable",
         "_receiver",
         "_sendable",
+        "counters",
     )
 
     def __init__(self, channel: Channel, link: ChannelLink) -> None:
@@ -65,6 +67,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         self._sendable: Event | None = None
         self._calls = 0
         self._closed_here = False
+        self.counters = MessageCounters()
 
     # -- what it is
 
@@ -188,6 +191,9 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
                 raise LocalProtocolError(message)
             item = bytes(cast("bytes", item))
         self._link.send(self._channel, item, time.monotonic())
+        counters = self.counters
+        counters.messages_sent += 1
+        counters.bytes_sent += len(item)
 
     async def wait_sendable(self) -> None:
         """Wait until `send_nowait` has room again.
@@ -281,6 +287,9 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
 
     def deliver(self, message: Message, size: int) -> None:
         """Called by the connection with each message that arrives."""
+        counters = self.counters
+        counters.messages_received += 1
+        counters.bytes_received += size
         if self._receiver is not None:
             self._receiver(message, size)
             return

@@ -41,6 +41,7 @@ from peerix.rtc.event_stream import EventHub, EventStream
 from peerix.rtc.events import DataChannelReceived
 from peerix.rtc.gatherer import Gatherer
 from peerix.rtc.pump import Pump
+from peerix.rtc.stats import StatsReport, collect
 from peerix.rtc.task_groups import owned_task_group
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class PeerConnection(AsyncContextManagerMixin):
 
     __slots__ = (
         "_answered",
+        "_certificate",
         "_channels",
         "_closing",
         "_ended",
@@ -84,7 +86,7 @@ class PeerConnection(AsyncContextManagerMixin):
 
     def __init__(self, configuration: Configuration | None = None) -> None:
         configuration = configuration or Configuration()
-        certificate = configuration.certificate or default_certificate()
+        self._certificate = certificate = configuration.certificate or default_certificate()
         self._session = Session(
             random_bytes=secrets.token_bytes,
             dtls=OpenSslDtls(certificate),
@@ -275,6 +277,11 @@ class PeerConnection(AsyncContextManagerMixin):
         shell = self._channels.shell(channel)
         self._pump.finish(now)
         return shell
+
+    async def get_stats(self) -> StatsReport:
+        """Read the statistics of the connection: W3C webrtc-stats objects by their id."""
+        await checkpoint()
+        return collect(self._session, self._certificate, self._channels.shells, self._pump.ports)
 
     def hold(self, size: int) -> None:
         """Put `size` received bytes back on the receive window: they were taken, but not read by their user yet."""
