@@ -1,1 +1,19 @@
-"""The command line."""
+"""The command `peerix`: chat, files and figures from a terminal."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line; never returns. The packages of the extra `cli` are loaded only now."""
+    try:
+        from peerix.cli.commands import peerix
+    except ModuleNotFoundError as error:
+        if error.name not in {"click", "rich"}:
+            raise
+        print(f'the command needs {error.name}: pip install "peerix[cli]"', file=sys.stderr)
+        raise SystemExit(2) from None
+    peerix(prog_name="peerix")

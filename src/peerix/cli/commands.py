@@ -1,0 +1,174 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from functools import partial, update_wrapper
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from peerix.cli.running import run
+from peerix.cli.settings import BACKENDS, Settings
+from peerix.cli.text import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peerix.cli.running import Command
+
+_EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nobody came, 4 no signalling, 130 and 143 interrupted."
+
+
+class _Size(click.ParamType[int]):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_ROOM = click.option("--room", "-r", required=True, help="The name of the room; all who use it meet.")
+_MAX_SIZE = click.option(
+    "--max-size", type=_Size(), default="100G", show_default=True, help="Refuse files that are larger."
+)
+_OPTIONS = (
+    click.option(
+        "--driver",
+        "driver_url",
+        metavar="URL",
+        default="broadcast:",
+        envvar="PEERIX_DRIVER",
+        show_default=True,
+        help="Where the others are: nats://HOST:PORT, tls://HOST, broadcast:NAME (this machine), memory:",
+    ),
+    click.option(
+        "--backend", type=click.Choice(BACKENDS), default="asyncio", show_default=True, help="The event loop."
+    ),
+    click.option("--json", "json", is_flag=True, help="Print one JSON object a line."),
+    click.option("--name", default="", help="What the others call you."),
+    click.option("--metadata", metavar="JSON", default="", help="A JSON object that the others see."),
+    click.option("--stun", metavar="URL", multiple=True, help="A STUN server: stun:HOST[:PORT]."),
+    click.option(
+        "--turn",
+        metavar="URL",
+        multiple=True,
+        envvar="PEERIX_TURN",
+        help="A TURN server: turn:USER:PASSWORD@HOST[:PORT][?transport=tcp], or turns:",
+    ),
+    click.option("--relay-only", is_flag=True, help="Connect over TURN servers only."),
+    click.option(
+        "--connection-timeout",
+        type=click.FloatRange(min=0),
+        default=15.0,
+        show_default=True,
+        help="Seconds to connect, and to come back after a connection was lost; 0 is for ever.",
+    ),
+    click.option("--encryption/--no-encryption", default=True, help="Of signalling; all must agree."),
+    click.option("--hashing/--no-hashing", default=True, help="Of room names; all must agree."),
+)
+
+
+def _with_settings(function: Callable[..., Command]) -> Callable[..., None]:
+    """Give a command the common options, and run what it returns."""
+    names = {field.name for field in fields(Settings)}
+
+    def call(**options: Any) -> None:
+        settings = Settings(**{name: options.pop(name) for name in names})
+        sys.exit(run(settings, function(settings, **options)))
+
+    wrapped: Callable[..., None] = update_wrapper(call, function)
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("peerix"), prog_name="peerix")
+def peerix() -> None:
+    """Rooms of peers that chat and swap files, directly, over WebRTC."""
+
+
+@peerix.command(epilog=_EPILOG)
+@click.argument("room")
+@click.option(
+    "--wait",
+    type=click.IntRange(min=0),
+    help="So many others must be here before the input is read. [default: 0 on a terminal, else 1]",
+)
+@click.option("--keep", is_flag=True, help="Stay when the input has ended.")
+@click.option("--output", "-o", type=click.Path(path_type=Path, file_okay=False), help="Take files, into this folder.")
+@_MAX_SIZE
+@_with_settings
+def join(settings: Settings, *, room: str, wait: int | None, keep: bool, output: Path | None, max_size: int) -> Command:
+    """Join ROOM: show what happens there, and say there what comes on standard input, line by line."""
+    from peerix.cli.join import JoinOptions, join
+
+    if wait is None:
+        wait = 0 if sys.stdin is None or sys.stdin.isatty() else 1
+    return partial(join, settings, JoinOptions(room, wait, keep, output, max_size))
+
+
+@peerix.command(epilog=_EPILOG)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_ROOM
+@click.option("--wait", type=click.IntRange(min=1), default=1, show_default=True, help="Wait for so many receivers.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for them. [default: for ever]"
+)
+@_with_settings
+def send(settings: Settings, *, files: tuple[Path, ...], room: str, wait: int, timeout: float) -> Command:
+    """Send FILES to everybody in a room who takes files; end when all have them."""
+    from peerix.cli.send import SendOptions, send
+
+    return partial(send, settings, SendOptions(files, room, wait, timeout))
+
+
+@peerix.command(epilog=_EPILOG)
+@_ROOM
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="The folder that files go to; it is created.",
+)
+@click.option("--keep", is_flag=True, help="Go on when a sender is done.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds until a file begins. [default: for ever]"
+)
+@_MAX_SIZE
+@_with_settings
+def receive(settings: Settings, *, room: str, output: Path, keep: bool, timeout: float, max_size: int) -> Command:
+    """Receive files from whoever sends some in a room; end when one sender is done."""
+    from peerix.cli.receive import ReceiveOptions, receive
+
+    return partial(receive, settings, ReceiveOptions(room, output, keep, max_size, timeout))
+
+
+@peerix.command(epilog=_EPILOG)
+@click.option("--size", type=_Size(), default="100M", show_default=True, help="Of the file that is sent.")
+@_with_settings
+def demo(settings: Settings, *, size: int) -> Command:
+    """Let two peers on this machine meet, talk, and swap a file; say what happened."""
+    from peerix.cli.demo import demo
+
+    return partial(demo, settings, size)
+
+
+@peerix.command(epilog=_EPILOG)
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="For each measurement.")
+@_with_settings
+def bench(settings: Settings, *, seconds: float) -> Command:
+    """Measure what a data channel carries on this machine."""
+    from peerix.cli.bench import bench
+
+    return partial(bench, settings, seconds)

@@ -1,0 +1,78 @@
+"""`peerix receive`: files from whoever is in the room."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from peerix.cli.exits import CommandError, Exit
+from peerix.cli.file_receiver import FileReceiver
+from peerix.cli.text import one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from peerix.cli.output import Output
+    from peerix.cli.settings import Settings
+
+REFUSED_MESSAGE_SIZE = 1
+"""Bytes of a message that we await: awaiting a larger one tells its sender to stop, which is how a file is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveOptions:
+    """What `peerix receive` was asked for; `timeout` is in seconds, 0 for none, and counts until a file begins."""
+
+    room: str
+    folder: Path
+    keep: bool
+    max_size: int
+    timeout: float
+
+
+async def receive(settings: Settings, options: ReceiveOptions, output: Output) -> Exit:
+    """Receive files until one sender is done; with `keep`, until somebody stops us."""
+    about_us = settings.about_us("receive")
+    await to_thread.run_sync(make_folder, options.folder)
+    driver = settings.driver()
+    peer = settings.peer(driver, max_message_size=REFUSED_MESSAGE_SIZE)
+    with output.bars():
+        async with (
+            driver,
+            peer,
+            anyio.create_task_group() as tasks,
+            peer.events("channel:message", "connection") as events,
+        ):
+            receiver = FileReceiver(options.folder, options.max_size, output, tasks)
+            await peer.join(options.room, about_us)
+            room = one_line(options.room)
+            output.remark("joined", f"waiting for files in room {room!r}", room=options.room, id=peer.id)
+            tasks.start_soon(receiver.read, events)
+            result = await _wait(receiver, options)
+            tasks.cancel_scope.cancel()
+            return result
+    return Exit.FAILED
+
+
+async def _wait(receiver: FileReceiver, options: ReceiveOptions) -> Exit:
+    with anyio.move_on_after(options.timeout or math.inf):
+        await receiver.wait_begun()
+    if not receiver.begun:
+        raise CommandError(f"nobody sent anything within {options.timeout:g} s", Exit.NOBODY_CAME)
+    await (anyio.sleep_forever() if options.keep else receiver.wait_over())
+    return Exit.FAILED if receiver.failures else Exit.DONE
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder that files go to.
+
+    :raises CommandError: that is impossible
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"cannot create the folder {folder}: {error.strerror}", Exit.USAGE) from error
