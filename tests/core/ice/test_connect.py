@@ -281,6 +281,22 @@ def test_an_agent_without_any_socket_left_is_disconnected_and_then_failed() -> N
     assert one.states[-2:] == ["disconnected", "failed"]
 
 
+def test_a_network_that_comes_after_all_others_went_saves_the_connection() -> None:
+    link = make_link()
+    connect(link)
+    one, two = link.sides
+    link.run(2.0)
+    one.agent.remove_local_port(1000, link.now)
+    del one.sockets[1000]
+    link.run(15.0)
+    assert one.states[-1] == two.states[-1] == "disconnected"
+    two.agent.add_remote_candidate(add_host(one, "10.0.0.7", 1007), link.now)
+    link.run(2.0)
+    assert one.agent.send_path == (1007, ("192.0.2.2", 2000))
+    assert two.agent.send_path == (2000, ("10.0.0.7", 1007))
+    assert one.states[-1] == two.states[-1] == "connected"
+
+
 def test_an_ice_lite_peer_makes_us_control() -> None:
     link = make_link()
     one, two = link.sides

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peerix.core.ice import Candidate, IceState, host_candidate
+from peerix.core.ice import Candidate, IceState, host_candidate, receiving_ufrag
 from peerix.core.ice.candidates import MAX_NAMES, MAX_REMOTE_CANDIDATES
 from peerix.core.ice.check_list import MAX_PAIRS
 from peerix.core.ice.context import MAX_KNOWN_SOURCES
@@ -323,6 +323,15 @@ def test_an_early_nomination_selects_the_pair_once_it_is_checked() -> None:
     link.run(0.5)
     assert two.agent.selected_pair is not None
     assert one.agent.selected_pair is None
+
+
+def test_a_shared_port_finds_the_agent_that_a_check_is_for() -> None:
+    link = make_link()
+    message = check(link)
+    assert receiving_ufrag(message.to_bytes(key=b"unverified")) == link.sides[1].agent.local_parameters.ufrag
+    assert receiving_ufrag(response_to(message).to_bytes()) is None
+    assert receiving_ufrag(request(Method.BINDING, random.Random(1).randbytes).to_bytes()) is None
+    assert receiving_ufrag(b"\x00\x01") is None
 
 
 def test_only_a_socket_of_ours_makes_pairs() -> None:

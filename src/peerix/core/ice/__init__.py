@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from peerix.core.ice.agent import IceAgent
+from peerix.core.ice.binding import receiving_ufrag
 from peerix.core.ice.candidate import (
     Candidate,
     CandidateError,
@@ -45,6 +46,7 @@ __all__ = [
     "ServerFailed",
     "host_candidate",
     "local_preferences",
+    "receiving_ufrag",
     "relayed_candidate",
     "server_reflexive_candidate",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.ice.candidate import COMPONENT, candidate_priority, local_preference_of
-from peerix.core.stun import Message, Method, request, response_to
+from peerix.core.stun import Message, MessageClass, Method, StunError, parse, request, response_to
 from peerix.core.stun.attributes import (
     ERROR_CODE,
     ICE_CONTROLLED,
@@ -62,6 +62,19 @@ class Check:
     priority: int
     remote_ufrag: str
     use_candidate: bool
+
+
+def receiving_ufrag(data: bytes) -> str | None:
+    """Return the user name fragment that a check is for, None when the datagram is no check.
+
+    A UDP port that many agents share tells by it whose check it is. Nothing is verified: the agent does that.
+    """
+    try:
+        message = parse(data)
+    except StunError:
+        return None
+    names = split_username(message) if message.message_class is MessageClass.REQUEST else None
+    return None if names is None else names[0]
 
 
 def split_username(message: Message) -> tuple[str, str] | None:

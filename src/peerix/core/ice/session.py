@@ -233,9 +233,12 @@ class IceSession:
         """Do what is due for the path in use. False: consent has expired and nothing may be sent."""
         if self.consent.update(now):
             self.recheck()
+        if self.consent.liveness is Liveness.EXPIRED:
+            self._context.transactions.remove_session(self.local_parameters.ufrag)
+            return False
         if self.consent.pair is not None and self.consent.take_check(now):
             self._send(self.consent.pair, now, Purpose.CONSENT)
-        return self.consent.liveness is not Liveness.EXPIRED
+        return True
 
     def _check(self, now: float) -> None:
         above = self._above()
