@@ -22,6 +22,10 @@ MAX_ROUNDS_WITHOUT_TIME = 10_000
 """Rounds at one moment after which something is said to spin."""
 
 
+class Fragmentable(bytes):
+    """A datagram that left without the don't-fragment bit: no MTU stops it."""
+
+
 class Endpoint(Protocol):
     """What can be attached to a network."""
 
@@ -62,7 +66,7 @@ class Link:
     :ivar reordering: chance of `reordering_delay` on top.
     :ivar bandwidth: bytes a second, None for no limit.
     :ivar queue: bytes that wait for the bandwidth; more are dropped.
-    :ivar mtu: larger datagrams vanish.
+    :ivar mtu: larger datagrams vanish, unless they are `Fragmentable`.
     :ivar down: nothing passes.
     """
 
@@ -182,7 +186,9 @@ class Network:
             self._schedule(link, departure, datagram)
 
     def _is_lost(self, link: Link, state: LinkState, data: bytes) -> bool:
-        if link.down or (link.mtu is not None and len(data) > link.mtu):
+        if link.down:
+            return True
+        if link.mtu is not None and len(data) > link.mtu and not isinstance(data, Fragmentable):
             return True
         bursts = link.bursts
         if bursts is not None:

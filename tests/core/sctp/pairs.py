@@ -12,8 +12,9 @@ from peerix.core.sctp import (
     AssociationState,
     MessageReceived,
     SctpConfig,
+    is_probe,
 )
-from tests.support.simnet import Link, Network
+from tests.support.simnet import Fragmentable, Link, Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -68,7 +69,11 @@ class End:
     def to_send(self, now: float) -> Iterable[Datagram]:
         packets = self.association.packets_to_send(now, self.most_packets)
         self.poll(now)
-        return [(self.address, self.peer, packet) for packet in packets]
+        size = self.association.max_packet_size
+        return [
+            (self.address, self.peer, Fragmentable(packet) if len(packet) > size and not is_probe(packet) else packet)
+            for packet in packets
+        ]
 
     def on_stream(self, stream_id: int) -> list[bytes]:
         return [data for stream, data in self.messages if stream == stream_id]

@@ -1,9 +1,9 @@
 """SCTP over DTLS (RFC 9260, RFC 8261): `Association` is the whole of it.
 
 One part owns each piece of state: `handshake`, `received` (TSNs and SACKs), `reassembly` and `interleaved`, `inbox`
-(order), `window`, `outqueue` (turns), `outstanding` (the scoreboard), `loss` (which chunks are lost), `recovery` (timers
-and congestion), `reliability` (giving up), `writer` (chunks), `reset`, `heartbeat` and `shutdown`. `dispatch` brings
-chunks to them.
+(order), `window`, `outqueue` (turns), `outstanding` (the scoreboard), `loss` (which chunks are lost), `recovery`
+(timers and congestion), `reliability` (giving up), `writer` (chunks), `reset`, `heartbeat`, `path_mtu` and `shutdown`.
+`dispatch` brings chunks to them.
 """
 
 from peerix.core.sctp.association import DEFAULT_PACKET_SIZE, Association
@@ -19,6 +19,7 @@ from peerix.core.sctp.events import (
     StreamsReset,
     StreamsResetDone,
 )
+from peerix.core.sctp.path_mtu import is_probe
 from peerix.core.sctp.state import AssociationState
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "SentCounters",
     "StreamsReset",
     "StreamsResetDone",
+    "is_probe",
 ]

@@ -214,6 +214,8 @@ class Association:
         recovery = self._outbound.recovery
         recovery.reset_path(self.config.congestion_control(max_packet_size), max_packet_size, now)
         self._outbound.set_packet_size(max_packet_size)
+        if self._dispatch.established is not None:
+            self._dispatch.established.path_mtu.reset(max_packet_size & ~3)
 
     def receive_packets(self, packets: Sequence[bytes], now: float) -> None:
         """Take packets that came together; whether to acknowledge is decided once for all of them."""
@@ -261,7 +263,10 @@ class Association:
         return established.inbound.received.urgent or self._outbound.has_pending or not established.resets.is_idle
 
     def packets_to_send(self, now: float, max_packets: int) -> list[bytes]:
-        """Return up to so many packets; those full of DATA all have the same size, and so has the first of them."""
+        """Return up to so many packets; those full of DATA all have the same size.
+
+        A few more may follow that probe the path (`is_probe`), each larger than the one before.
+        """
         packets = self._handshake.outbox[:max_packets]
         del self._handshake.outbox[:max_packets]
         established = self._dispatch.established
@@ -284,6 +289,7 @@ class Association:
             packets.append(self._wire.write(b"".join(first)))
             first = []
         packets += self._outbound.packets(now, max_packets - len(packets), first)
+        packets += map(self._wire.write, established.take_probes(self.config, now))
         self.counters.sent.packets += len(packets)
         return packets
 

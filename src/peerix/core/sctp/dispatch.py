@@ -230,7 +230,7 @@ class Dispatch:
         return True
 
     def _handle_heartbeat_ack(self, value: bytes, now: float) -> bool:
-        return self.established is None or self.established.heartbeat.receive_ack(value, now)
+        return self.established is None or self.established.receive_heartbeat_ack(value, now)
 
     def _handle_abort(self, value: bytes, now: float) -> bool:
         if self._lifecycle.state is not AssociationState.CLOSED:
@@ -296,12 +296,13 @@ class Dispatch:
         for stream_id in inbound.inbox.take_invalid_streams():
             cause = write_tlv(chunks.CAUSE_INVALID_STREAM, stream_id.to_bytes(2, "big") + b"\0\0", last=True)
             self._control.add(write_chunk(chunks.ERROR, 0, cause))
+        established.watch_size(now)
         established.shutdown.answer_data(now)
         established.shutdown.advance(now)
         self._follow_state()
 
     def _follow_state(self) -> None:
-        """Keep the flags that the hot loops look at: hashing an Enum member takes longer than the checks of a packet."""
+        """Keep the flags of the hot loops: hashing an Enum member takes longer than the checks of a packet."""
         state = self._lifecycle.state
         self._outbound.open = state in SENDING
         if self.established is not None:

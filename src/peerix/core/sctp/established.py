@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.sctp.heartbeat import Heartbeat
 from peerix.core.sctp.inbound import Inbound
+from peerix.core.sctp.path_mtu import TIMEOUTS_OF_A_BLACK_HOLE, PathMtuDiscovery
 from peerix.core.sctp.reset import StreamReset
 from peerix.core.sctp.shutdown import Shutdown
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from peerix.core.sctp.outbound import Outbound
     from peerix.core.sctp.window import ReceiveWindow
 
+WORTH_PROBING = 4
+"""Packets' worth of queued messages from which on larger packets are looked for."""
+
 
 class Established:
     """The parts that need to know the peer.
@@ -30,10 +34,11 @@ class Established:
     :ivar resets: stream resets of both sides.
     :ivar shutdown: the orderly end.
     :ivar heartbeat: watches the path while nothing is sent.
+    :ivar path_mtu: looks for larger packets.
     :ivar receiving: whether DATA is taken in the present state.
     """
 
-    __slots__ = ("_outbound", "agreement", "heartbeat", "inbound", "receiving", "resets", "shutdown")
+    __slots__ = ("_outbound", "agreement", "heartbeat", "inbound", "path_mtu", "receiving", "resets", "shutdown")
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Established:
         self.resets = StreamReset(self.inbound, outbound, agreement, handshake.initial_tsn, control, events)
         self.shutdown = Shutdown(handshake.lifecycle, self.inbound, outbound, control)
         self.heartbeat = Heartbeat(outbound.recovery, control, config.timers.heartbeat_interval, random_bytes)
+        self.path_mtu = PathMtuDiscovery(outbound.recovery.packet_size, config.max_packet_size_limit, random_bytes)
 
     def deadlines(self) -> tuple[float | None, ...]:
         """The deadlines of its timers."""
@@ -62,6 +68,7 @@ class Established:
             self.resets.timer.deadline,
             self.shutdown.timer.deadline,
             self.heartbeat.next_timeout(),
+            self.path_mtu.next_timeout(),
         )
 
     def handle_timeout(self, now: float) -> None:
@@ -71,3 +78,32 @@ class Established:
             self._outbound.recovery.silent += 1
         self.shutdown.handle_timeout(now)
         self.heartbeat.handle_timeout(now)
+        self.watch_size(now)
+
+    def watch_size(self, now: float) -> None:
+        """Fall back to small packets when large ones seem to vanish."""
+        recovery = self._outbound.recovery
+        silent = recovery.timer.expirations >= TIMEOUTS_OF_A_BLACK_HOLE
+        stubborn, recovery.detector.stubborn = recovery.detector.stubborn, 0
+        if (silent or stubborn > self.path_mtu.base) and self.path_mtu.fall_back(now):
+            self._outbound.set_packet_size(self.path_mtu.size)
+
+    def take_probes(self, config: SctpConfig, now: float) -> list[bytes]:
+        """Return the bodies of packets that probe the path; the first of them when there is much to send."""
+        path_mtu, outbound = self.path_mtu, self._outbound
+        if not path_mtu.started:
+            if not config.path_mtu_discovery or outbound.queue.total < WORTH_PROBING * outbound.recovery.packet_size:
+                return []
+            path_mtu.limit = config.max_packet_size_limit & ~3
+            path_mtu.start(now)
+        return path_mtu.take_probes(outbound.recovery.timeout.srtt, now)
+
+    def receive_heartbeat_ack(self, value: bytes, now: float) -> bool:
+        """Take the answer to a heartbeat or a probe; False when it is none."""
+        if self.heartbeat.receive_ack(value, now):
+            return True
+        if not self.path_mtu.receive_ack(value, now):
+            return False
+        if self.path_mtu.size > self._outbound.recovery.packet_size:
+            self._outbound.set_packet_size(self.path_mtu.size)
+        return True

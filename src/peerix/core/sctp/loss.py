@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MISSING_REPORTS = 3
 """RFC 9260 section 7.2.4 and DupThresh of RFC 8985."""
 
+SENDS_OF_A_BLACK_HOLE = 4
+"""Losses of one large chunk, while others arrive, that are taken for a path which carries less than before."""
+
 MAX_WINDOW_STEPS = 20
 """The reordering window is at most so many quarters of the least round trip (and one smoothed round trip)."""
 
@@ -26,6 +29,7 @@ class LossDetector:
     """Decides which chunks in flight are lost.
 
     :ivar deadline: when to look again, None when nothing is in doubt.
+    :ivar stubborn: size of a chunk that was lost again and again; path-MTU discovery sets it back.
     """
 
     __slots__ = (
@@ -39,12 +43,14 @@ class LossDetector:
         "_steps",
         "_timeout",
         "deadline",
+        "stubborn",
     )
 
     def __init__(self, timeout: RetransmissionTimeout) -> None:
         self._timeout = timeout
         self._holes: deque[int] = deque()
         self._resent: deque[tuple[int, int]] = deque()
+        self.stubborn = 0
         self.reset()
 
     def reset(self) -> None:
@@ -112,24 +118,39 @@ class LossDetector:
         if not self._holes and not self._resent:
             return lost
         patience = self._rtt + self._patience(packet_size, recovering=recovering)
-        chunks, latest = outstanding.chunks, self._latest
+        latest = self._latest
         while self._holes:
-            tsn = self._holes[0]
-            chunk = chunks.get(tsn)
-            if chunk is not None and chunk[4] == 1 and not self._is_lost(tsn, chunk, latest, patience, now):
+            if not self._decide(self._holes[0], 1, outstanding, latest, patience, now, lost):
                 break
             self._holes.popleft()
-            if chunk is not None and chunk[4] == 1 and (marked := outstanding.mark_lost(tsn)):
-                lost.append(marked)
         while self._resent:
             tsn, sends = self._resent[0]
-            chunk = chunks.get(tsn)
-            if chunk is not None and chunk[4] == sends and not self._is_lost(tsn, chunk, latest, patience, now):
+            if not self._decide(tsn, sends, outstanding, latest, patience, now, lost):
                 break
             self._resent.popleft()
-            if chunk is not None and chunk[4] == sends and (marked := outstanding.mark_lost(tsn)):
-                lost.append(marked)
         return lost
+
+    def _decide(
+        self,
+        tsn: int,
+        sends: int,
+        outstanding: Outstanding,
+        latest: tuple[float, int],
+        patience: float,
+        now: float,
+        lost: list[SentChunk],
+    ) -> bool:
+        """Decide on a chunk that was sent so often; False when it is too early to."""
+        chunk = outstanding.chunks.get(tsn)
+        if chunk is None or chunk[4] != sends:
+            return True
+        if not self._is_lost(tsn, chunk, latest, patience, now):
+            return False
+        outstanding.mark_lost(tsn)
+        lost.append(chunk)
+        if sends >= SENDS_OF_A_BLACK_HOLE:
+            self.stubborn = max(self.stubborn, chunk[2] - chunk[1])
+        return True
 
     def _is_lost(self, tsn: int, chunk: SentChunk, latest: tuple[float, int], patience: float, now: float) -> bool:
         """Whether it is; if time has to tell, the deadline is set."""
