@@ -39,7 +39,11 @@ class ConnectionWatch:
         if state is ConnectionState.DISCONNECTED:
             self._start_timer(now)
             self._restart_at = now + (RESTART_DELAY_POLITE if self._polite else 0.0)
-        elif state is not ConnectionState.CONNECTING:  # an ICE restart is under way then
+        elif state is ConnectionState.CONNECTING:
+            # Either side looks for a new path. The other one may have lost the old path before we noticed.
+            if self._deadline is None:
+                self._start_timer(now)
+        else:
             self._restart_at = None
             if state is ConnectionState.CONNECTED and self._control_open:
                 self._deadline = None

@@ -98,6 +98,12 @@ def test_an_attempt_does_not_prolong_the_limit() -> None:
     assert lost.overdue(215.0)
 
 
+def test_a_path_that_the_other_side_looks_for_has_the_same_limit() -> None:
+    lost = connected()
+    lost.handle_state(ConnectionState.CONNECTING, 200.0)
+    assert (lost.overdue(214.9), lost.overdue(215.0)) == (False, True)
+
+
 def test_a_connection_that_came_back_looks_for_no_path() -> None:
     lost = connected()
     lost.handle_state(DISCONNECTED, 200.0)
