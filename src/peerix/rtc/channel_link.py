@@ -47,7 +47,7 @@ class ChannelLink:
         self._pump = pump
         self._shells: dict[Channel, DataChannel] = {}
         self._scopes: dict[DataChannel, ChannelScope] = {}
-        self._watchers: list[DataChannel] = []
+        self._watchers: list[tuple[Channel, int, Event]] = []
         self._drainers: list[tuple[Channel, Event]] = []
 
     def shell(self, channel: Channel) -> DataChannel:
@@ -86,25 +86,30 @@ class ChannelLink:
         session.channels.send(channel, message, now)
         self._pump.touch(idle=idle)
 
-    def watch_sendable(self, channel: DataChannel) -> None:
-        """Tell the channel after a flush when it has room again."""
-        self._watchers.append(channel)
+    async def wait_buffered(self, channel: Channel, limit: int) -> None:
+        """Wait until at most `limit` bytes of the channel have not left, or it is not open any more."""
+        watcher = (channel, limit, Event())
+        self._watchers.append(watcher)
+        try:
+            await watcher[2].wait()
+        finally:
+            self._watchers.remove(watcher)
 
     async def drained(self, channel: Channel) -> None:
-        """Wait until all that was sent on the channel so far has been acknowledged.
+        """Wait until nothing that was sent on the channel is unacknowledged.
 
         :raises BrokenResourceError: the connection ended before.
         """
         await checkpoint()
         if self._is_drained(channel):
             return
-        event = Event()
-        self._drainers.append((channel, event))
+        drainer = (channel, Event())
+        self._drainers.append(drainer)
         try:
-            await event.wait()
+            await drainer[1].wait()
         finally:
-            self._drainers = [entry for entry in self._drainers if entry[1] is not event]
-        if not self._is_drained(channel):
+            self._drainers.remove(drainer)
+        if self._session.closed and not self._is_drained(channel):
             raise BrokenResourceError
 
     async def all_drained(self) -> None:
@@ -118,12 +123,12 @@ class ChannelLink:
 
     def after_flush(self) -> None:
         """Called at the end of every wake-up: those who wait for room or for an acknowledgement go on."""
-        if self._watchers:
-            self._watchers = [channel for channel in self._watchers if not channel.notice_sendable()]
-        if self._drainers:
-            for channel, event in self._drainers:
-                if self._is_drained(channel):
-                    event.set()
+        for channel, limit, event in self._watchers:
+            if channel.buffered_amount <= limit or channel.state is not ReadyState.OPEN:
+                event.set()
+        for channel, event in self._drainers:
+            if self._is_drained(channel):
+                event.set()
 
     # -- receiving
 
@@ -198,6 +203,7 @@ class ChannelLink:
             shell.notice_closed()
         for _, event in self._drainers:
             event.set()
-        self._watchers.clear()
+        for _, _, event in self._watchers:
+            event.set()
         for scope in self._scopes.values():
             scope.end()

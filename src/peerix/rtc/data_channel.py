@@ -53,7 +53,6 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         "_opened",
         "_readable",
         "_receiver",
-        "_sendable",
         "counters",
     )
 
@@ -64,7 +63,6 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         self._receiver: Callable[[Message, int], None] | None = None
         self._opened = Event()
         self._readable: Event | None = None
-        self._sendable: Event | None = None
         self._calls = 0
         self._closed_here = False
         self.counters = MessageCounters()
@@ -203,16 +201,24 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         await checkpoint()
         while self._channel.state is ReadyState.CONNECTING:
             await self._opened.wait()
-        while self.buffered_amount > HIGH_WATER:
-            if self._sendable is None:
-                self._sendable = Event()
-                self._link.watch_sendable(self)
-            await self._sendable.wait()
+        if self.buffered_amount > HIGH_WATER:
+            await self.wait_buffered(LOW_WATER)
+        if self._channel.state is not ReadyState.OPEN:
+            raise ClosedResourceError
+
+    async def wait_buffered(self, limit: int) -> None:
+        """Wait until `buffered_amount` is at most `limit` bytes (W3C bufferedamountlow).
+
+        :raises ClosedResourceError: the channel closed meanwhile.
+        """
+        await checkpoint()
+        if self.buffered_amount > limit:
+            await self._link.wait_buffered(self._channel, limit)
         if self._channel.state is not ReadyState.OPEN:
             raise ClosedResourceError
 
     async def drained(self) -> None:
-        """Wait until the other side's SCTP has acknowledged all that was sent so far.
+        """Wait until the other side's SCTP has acknowledged all that was sent.
 
         :raises BrokenResourceError: the connection ended before.
         """
@@ -302,19 +308,9 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         """Called by the connection when the channel is open."""
         self._opened.set()
 
-    def notice_sendable(self) -> bool:
-        """Called by the connection after a flush; True when those who waited for room may go on."""
-        if self.buffered_amount > LOW_WATER and self._channel.state is ReadyState.OPEN:
-            return False
-        if self._sendable is not None:
-            self._sendable.set()
-            self._sendable = None
-        return True
-
     def notice_closed(self) -> None:
         """Called by the connection when the channel is closing or closed: nobody waits on it any longer."""
         self._opened.set()
-        for event in (self._readable, self._sendable):
-            if event is not None:
-                event.set()
-        self._readable = self._sendable = None
+        if self._readable is not None:
+            self._readable.set()
+            self._readable = None
