@@ -121,6 +121,8 @@ class Dispatch:
 
     def _handle(self, kind: int, flags: int, value: bytes, now: float) -> bool:
         """Handle one chunk; return whether the rest of the packet may be looked at."""
+        if self._lifecycle.ended:
+            return False
         handler = self._handlers.get(kind)
         if handler is None:
             return self._handle_unknown(kind, flags, value, now)
@@ -293,9 +295,11 @@ class Dispatch:
             return
         inbound = established.inbound
         inbound.received.finish_batch(now)
+        self._counters.received.duplicate_chunks = inbound.received.repeated
         for stream_id in inbound.inbox.take_invalid_streams():
             cause = write_tlv(chunks.CAUSE_INVALID_STREAM, stream_id.to_bytes(2, "big") + b"\0\0", last=True)
             self._control.add(write_chunk(chunks.ERROR, 0, cause))
+        established.resets.finish_batch()
         established.watch_size(now)
         established.shutdown.answer_data(now)
         established.shutdown.advance(now)

@@ -36,6 +36,7 @@ class LossDetector:
         "_acked_above",
         "_holes",
         "_latest",
+        "_questionable",
         "_reordering",
         "_reports",
         "_resent",
@@ -50,6 +51,7 @@ class LossDetector:
         self._timeout = timeout
         self._holes: deque[int] = deque()
         self._resent: deque[tuple[int, int]] = deque()
+        self._questionable = 0
         self.stubborn = 0
         self.reset()
 
@@ -75,11 +77,24 @@ class LossDetector:
         """A chunk was sent again."""
         self._resent.append((tsn, sends))
 
-    def note_duplicates(self, count: int) -> None:
-        """The peer got chunks twice: be more patient (RFC 8985 section 6.2 step 4)."""
-        if count:
-            self._reordering = True
-            self._steps = min(self._steps + 1, MAX_WINDOW_STEPS)
+    def note_recovery(self, lost: int) -> None:
+        """A recovery begins with so many chunks that seem to be lost."""
+        self._questionable = lost
+
+    def note_wrong(self, count: int) -> bool:
+        """So many chunks that were thought lost had only been late: be more patient (RFC 8985 section 6.2 step 4).
+
+        The peer tells of chunks that it got twice, and some arrive before they are sent again.
+
+        :returns: whether this was true of all since the recovery began (RFC 3708 section 3).
+        """
+        if not count:
+            return False
+        self._reordering = True
+        self._steps = min(self._steps + 1, MAX_WINDOW_STEPS)
+        questionable = self._questionable
+        self._questionable = max(questionable - count, 0)
+        return 0 < questionable <= count
 
     def note_delivered(self, delivered: Delivered, now: float) -> None:
         """Take what a SACK told."""
@@ -148,6 +163,7 @@ class LossDetector:
             return False
         outstanding.mark_lost(tsn)
         lost.append(chunk)
+        self._questionable += 1
         if sends >= SENDS_OF_A_BLACK_HOLE:
             self.stubborn = max(self.stubborn, chunk[2] - chunk[1])
         return True

@@ -19,10 +19,11 @@ class Delivered:
     :ivar size: bytes.
     :ivar sent_at: when the chunk was sent that left last of those delivered; `tsn` and `sends` are its own.
     :ivar holes: ranges of TSNs below a delivered one that are missing, found now.
+    :ivar revived: chunks that were marked lost, and arrived before they were sent again.
     :ivar late: a chunk sent once was delivered after one that had been sent later.
     """
 
-    __slots__ = ("holes", "late", "sends", "sent_at", "size", "tsn")
+    __slots__ = ("holes", "late", "revived", "sends", "sent_at", "size", "tsn")
 
     def __init__(self) -> None:
         self.size = 0
@@ -30,6 +31,7 @@ class Delivered:
         self.tsn = -1
         self.sends = 0
         self.holes: list[range] = []
+        self.revived = 0
         self.late = False
 
 
@@ -88,6 +90,8 @@ class Outstanding:
             size += length
             if sends > 0:
                 flight += length
+            else:
+                delivered.revived += 1
             if sent_at >= latest:
                 latest, latest_tsn, latest_sends = sent_at, tsn, sends
             if sends == 1 and tsn < highest:
@@ -127,6 +131,8 @@ class Outstanding:
             delivered.size += length
             if sends > 0:
                 self.flight -= length
+            else:
+                delivered.revived += 1
             if sends == 1 and tsn < highest:
                 delivered.late = True
             if sent_at >= delivered.sent_at:

@@ -20,18 +20,20 @@ class ReceivedTsns:
 
     The first interval ends at the cumulative TSN; the others are the gap blocks.
 
+    :ivar repeated: chunks that came again.
     :ivar packets: packets with DATA since the last SACK.
     :ivar urgent: the next SACK does not wait.
     :ivar sack_at: when a delayed SACK is due.
     """
 
-    __slots__ = ("_delay", "duplicates", "packets", "sack_at", "tsns", "urgent")
+    __slots__ = ("_delay", "duplicates", "packets", "repeated", "sack_at", "tsns", "urgent")
 
     def __init__(self, initial_tsn: int, delay: float) -> None:
         self.tsns = IntervalSet()
         self.tsns.add(initial_tsn - 1)
         self.duplicates: list[int] = []
         self.packets = 0
+        self.repeated = 0
         self.urgent = False
         self.sack_at: float | None = None
         self._delay = delay
@@ -51,8 +53,10 @@ class ReceivedTsns:
         else:
             fresh = tsns.add(tsn)
         self.urgent = True
-        if not fresh and len(self.duplicates) < MAX_DUPLICATES:
-            self.duplicates.append(tsn & TSN_MASK)
+        if not fresh:
+            self.repeated += 1
+            if len(self.duplicates) < MAX_DUPLICATES:
+                self.duplicates.append(tsn & TSN_MASK)
         return fresh
 
     def advance(self, cumulative: int) -> bool:

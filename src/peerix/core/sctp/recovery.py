@@ -90,7 +90,9 @@ class LossRecovery:
         if delivered.sends == 1:
             self.timeout.add_sample(now - delivered.sent_at)
         detector = self.detector
-        detector.note_duplicates(len(sack.duplicates))
+        if detector.note_wrong(len(sack.duplicates) + delivered.revived):
+            self._recovery_tsn = None
+            self.congestion.undo()
         detector.note_delivered(delivered, now)
         if outstanding.has_reneged:
             self._counters.reneged += 1
@@ -112,6 +114,7 @@ class LossRecovery:
         if lost and self._recovery_tsn is None:
             self._recovery_tsn = self.outstanding.next_tsn - 1
             self._counters.fast_recoveries += 1
+            self.detector.note_recovery(len(lost))
             self.congestion.handle_loss(flight, now)
 
     def _repeat_window_probe(self) -> None:
@@ -169,6 +172,7 @@ class LossRecovery:
         flight = outstanding.flight
         outstanding.mark_all_lost()
         self.detector.forget_chunks()
+        self.detector.note_recovery(0)
         self._recovery_tsn = None
         self._probe_at = None
         self.probe_due = False

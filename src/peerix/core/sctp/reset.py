@@ -50,14 +50,14 @@ class ResetResult(IntEnum):
 
 
 class _Request:
-    """Our request on its way: what it names, and the chunk once it was written."""
+    """Our request on its way. It gets another number when the peer wants to be asked again."""
 
-    __slots__ = ("number", "stream_ids", "value")
+    __slots__ = ("last_tsn", "number", "stream_ids")
 
-    def __init__(self, number: int, stream_ids: tuple[int, ...], value: bytes) -> None:
+    def __init__(self, number: int, last_tsn: int, stream_ids: tuple[int, ...]) -> None:
         self.number = number
+        self.last_tsn = last_tsn
         self.stream_ids = stream_ids
-        self.value = value
 
 
 class StreamReset:
@@ -68,6 +68,7 @@ class StreamReset:
 
     __slots__ = (
         "_control",
+        "_deferred",
         "_events",
         "_inbound",
         "_last_answer",
@@ -97,6 +98,8 @@ class StreamReset:
         self._peer_number = agreement.initial_tsn
         self._last_answer: tuple[int, int] | None = None
         """Number and result of the peer's last request."""
+        self._deferred: tuple[int, int, tuple[int, ...]] | None = None
+        """Number, last TSN and streams of a request of the peer that waits for data."""
         self._request: _Request | None = None
         self._waiting: dict[int, None] = {}
         self.timer = RetransmissionTimer(outbound.recovery.timeout)
@@ -129,16 +132,22 @@ class StreamReset:
         for stream_id in flushed:
             del self._waiting[stream_id]
             queue.pause(queue.stream(stream_id))
-        number = self._next_number
-        self._next_number = (number + 1) & TSN_MASK
         last_tsn = (self._outbound.outstanding.next_tsn - 1) & TSN_MASK
-        value = struct.pack(f"!III{len(flushed)}H", number, (self._peer_number - 1) & TSN_MASK, last_tsn, *flushed)
-        self._request = _Request(number, flushed, write_tlv(OUTGOING_RESET, value, last=True))
+        self._request = _Request(self._take_number(), last_tsn, flushed)
         self._send_request(now)
 
+    def _take_number(self) -> int:
+        number = self._next_number
+        self._next_number = (number + 1) & TSN_MASK
+        return number
+
     def _send_request(self, now: float) -> None:
-        if self._request is not None:
-            self._control.add(write_chunk(RE_CONFIG, 0, self._request.value))
+        request = self._request
+        if request is not None:
+            response_number = (self._peer_number - 1) & TSN_MASK
+            value = struct.pack("!III", request.number, response_number, request.last_tsn)
+            value += struct.pack(f"!{len(request.stream_ids)}H", *request.stream_ids)
+            self._control.add(write_chunk(RE_CONFIG, 0, write_tlv(OUTGOING_RESET, value, last=True)))
             self.timer.start(now)
 
     def handle_timeout(self, now: float) -> bool:
@@ -172,33 +181,49 @@ class StreamReset:
     def _answer(self, number: int, kind: int, content: bytes) -> int:
         """Do what the peer asks for, once (RFC 6525 section 5.2.1)."""
         last = self._last_answer
-        if last is not None and last[0] == number and last[1] != ResetResult.IN_PROGRESS:
+        if last is not None and last[0] == number:
             return last[1]
         if number != self._peer_number:
             return ResetResult.BAD_SEQUENCE_NUMBER
+        self._peer_number = (number + 1) & TSN_MASK
+        self._deferred = None
         if kind == OUTGOING_RESET:
-            result = self._receive_outgoing_reset(content)
+            result = self._receive_outgoing_reset(number, content)
         elif kind == INCOMING_RESET:
             result = self._receive_incoming_reset(content)
         else:
             result = ResetResult.DENIED
         self._last_answer = (number, result)
-        if result != ResetResult.IN_PROGRESS:
-            self._peer_number = (number + 1) & TSN_MASK
         return result
 
-    def _receive_outgoing_reset(self, content: bytes) -> int:
+    def _receive_outgoing_reset(self, number: int, content: bytes) -> int:
         """The peer resets streams of its own, once all it sent on them is here (RFC 6525 section 5.2.2)."""
         if len(content) < 12 or len(content) & 1:
             return ResetResult.DENIED
         received = self._inbound.received
         last_tsn = unwrap(int.from_bytes(content[8:12], "big"), received.cumulative)
-        if last_tsn > received.cumulative:
-            return ResetResult.IN_PROGRESS
         stream_ids: tuple[int, ...] = struct.unpack(f"!{(len(content) - 12) // 2}H", content[12:])
+        if last_tsn > received.cumulative:
+            self._deferred = (number, last_tsn, stream_ids)
+            return ResetResult.IN_PROGRESS
+        self._perform(stream_ids)
+        return ResetResult.PERFORMED
+
+    def _perform(self, stream_ids: tuple[int, ...]) -> None:
         self._inbound.reassembly.reset(stream_ids)
         self._events.append(StreamsReset(stream_ids))
-        return ResetResult.PERFORMED
+
+    def finish_batch(self) -> None:
+        """Perform the reset that waited for data, and say so without being asked again."""
+        if self._deferred is None:
+            return
+        number, last_tsn, stream_ids = self._deferred
+        if last_tsn <= self._inbound.received.cumulative:
+            self._deferred = None
+            self._last_answer = (number, ResetResult.PERFORMED)
+            self._perform(stream_ids)
+            answer = write_tlv(RESPONSE, struct.pack("!II", number, ResetResult.PERFORMED))
+            self._control.add(write_chunk(RE_CONFIG, 0, answer))
 
     def _receive_incoming_reset(self, content: bytes) -> int:
         """The peer wants us to reset streams of ours (RFC 6525 section 5.2.3)."""
@@ -217,6 +242,8 @@ class StreamReset:
         if request is None or request.number != number:
             return
         if result == ResetResult.IN_PROGRESS:
+            # Asked again under the old number dcSCTP would give the old answer for ever.
+            request.number = self._take_number()
             self.timer.stop()
             self.timer.start(now)
             return
