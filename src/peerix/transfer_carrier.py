@@ -236,17 +236,12 @@ class TransferCarrier:
     async def _keep_writing(self) -> None:
         try:
             while self._transfers.sender.has_packets:
-                await self._wait_room()
+                await self._channel.wait_buffered(LOW_BUFFER)
                 self._work()
         except (ClosedResourceError, BrokenResourceError):
             return
         finally:
             self._writing = False
-
-    async def _wait_room(self) -> None:
-        await self._channel.wait_sendable()
-        while self._channel.buffered_amount > LOW_BUFFER:
-            await anyio.sleep(0.001)
 
     def _keep_ticking(self) -> None:
         if not self._ticking and (self._deliveries or self._transfers.next_timeout() is not None):
@@ -255,27 +250,19 @@ class TransferCarrier:
 
     async def _tick(self) -> None:
         try:
-            while self._deliveries or self._transfers.next_timeout() is not None:
-                await self._wait_delivered()
-                self._transfers.handle_timeout(monotonic())
+            while True:
+                deadline = self._transfers.next_timeout()
+                if deadline is None and not self._deliveries:
+                    return
+                await anyio.sleep(TICK if deadline is None else max(min(deadline - monotonic(), TICK), MIN_TICK))
+                now = monotonic()
+                # Answers count as unacknowledged as well: this may be too little, never too much.
+                sender = self._transfers.sender
+                sender.handle_delivered(sender.offset - self._channel.unacknowledged_amount, now)
+                self._transfers.handle_timeout(now)
                 self._work()
-        except (ClosedResourceError, BrokenResourceError):
-            return
         finally:
             self._ticking = False
-
-    async def _wait_delivered(self) -> None:
-        """Wait for the next tick; note whether SCTP has delivered everything by then."""
-        sender = self._transfers.sender
-        deadline = self._transfers.next_timeout()
-        delay = TICK if deadline is None else max(min(deadline - monotonic(), TICK), MIN_TICK)
-        pause_until = anyio.current_time() + delay
-        offset = sender.offset
-        with anyio.CancelScope(deadline=pause_until) as scope:
-            await self._channel.drained()
-        if not scope.cancelled_caught:
-            sender.handle_delivered(offset, monotonic())
-            await anyio.sleep_until(pause_until)
 
     def end(self, error: PeerixError) -> None:
         """The channel is closed: what is pending fails, in both directions."""
