@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.sctp.heartbeat import Heartbeat
 from peerix.core.sctp.inbound import Inbound
-from peerix.core.sctp.path_mtu import TIMEOUTS_OF_A_BLACK_HOLE, PathMtuDiscovery
+from peerix.core.sctp.path_mtu import ETHERNET, TIMEOUTS_OF_A_BLACK_HOLE, PathMtuDiscovery
 from peerix.core.sctp.reset import StreamReset
 from peerix.core.sctp.shutdown import Shutdown
 
@@ -94,7 +94,9 @@ class Established:
         if not path_mtu.started:
             if not config.path_mtu_discovery or outbound.queue.total < WORTH_PROBING * outbound.recovery.packet_size:
                 return []
-            path_mtu.limit = config.max_packet_size_limit & ~3
+            # aiortc reads 1,500 bytes for each datagram: a larger one delays all that come after it, for good.
+            limit = config.max_packet_size_limit if self.agreement.large_packets else ETHERNET
+            path_mtu.limit = min(limit, config.max_packet_size_limit) & ~3
             path_mtu.start(now)
         return path_mtu.take_probes(outbound.recovery.timeout.srtt, now)
 

@@ -18,6 +18,7 @@ from peerix.core.sctp.chunks import (
     I_FORWARD_TSN,
     INIT,
     INIT_ACK,
+    PAD,
     RE_CONFIG,
     write_chunk,
     write_tlv,
@@ -71,7 +72,7 @@ class Handshake:
         self._wire = wire
         self.lifecycle = lifecycle
         self._secret = random_bytes(32)
-        extensions = {RE_CONFIG, FORWARD_TSN}
+        extensions = {RE_CONFIG, FORWARD_TSN, PAD}
         if config.interleaving:
             extensions |= {I_DATA, I_FORWARD_TSN}
         self._ours = Init(

@@ -20,6 +20,7 @@ from peerix.core.sctp.chunks import (
     FORWARD_TSN,
     I_DATA,
     I_FORWARD_TSN,
+    PAD,
     RE_CONFIG,
     read_tlvs,
     write_tlv,
@@ -116,6 +117,7 @@ class Agreement:
     :ivar inbound_streams: streams the peer may use.
     :ivar outbound_streams: streams we may use.
     :ivar zero_checksum: the peer takes our packets without a checksum.
+    :ivar large_packets: the peer knows PAD, and so takes packets above the size of an Ethernet frame.
     """
 
     tag: int
@@ -128,6 +130,7 @@ class Agreement:
     forward_tsn: bool
     reconfig: bool
     zero_checksum: bool
+    large_packets: bool
 
 
 def agree(ours: Init, theirs: Init, port: int) -> Agreement:
@@ -144,12 +147,19 @@ def agree(ours: Init, theirs: Init, port: int) -> Agreement:
         forward_tsn=theirs.forward_tsn or FORWARD_TSN in both,
         reconfig=RE_CONFIG in both,
         zero_checksum=ours.zero_checksum and theirs.zero_checksum,
+        large_packets=PAD in both,
     )
 
 
 def write_cookie(secret: bytes, agreement: Agreement, now: float) -> bytes:
     """Write a state cookie: what we agreed to, and a MAC that proves it was us (RFC 9260 section 5.1.3)."""
-    flags = agreement.interleaving | agreement.forward_tsn << 1 | agreement.reconfig << 2 | agreement.zero_checksum << 3
+    flags = (
+        agreement.interleaving
+        | agreement.forward_tsn << 1
+        | agreement.reconfig << 2
+        | agreement.zero_checksum << 3
+        | agreement.large_packets << 4
+    )
     content = _COOKIE.pack(
         now,
         agreement.tag,
@@ -182,5 +192,6 @@ def read_cookie(secret: bytes, cookie: bytes) -> tuple[Agreement, float] | None:
         forward_tsn=bool(flags & 2),
         reconfig=bool(flags & 4),
         zero_checksum=bool(flags & 8),
+        large_packets=bool(flags & 16),
     )
     return agreement, made_at
