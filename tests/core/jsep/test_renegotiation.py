@@ -255,3 +255,14 @@ def test_a_name_is_never_used_for_two_sections() -> None:
     audio = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:7\r\n"
     b.answer(SessionDescription("offer", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" + audio))
     assert [section.mid for section in model(b.offer()).media] == ["8"]
+
+
+def test_an_answer_must_not_change_the_credentials_without_a_restart() -> None:
+    a, b = connected()
+    offer = a.offer()
+    b.transport = make_transport("d")
+    b.take(offer)
+    answer = SessionDescription("answer", b.negotiator.create_answer(b.transport).sdp.replace("bbbb", "dddd"))
+    with pytest.raises(NegotiationError, match="credentials"):
+        a.take(answer)
+    assert a.negotiator.signaling_state is SignalingState.HAVE_LOCAL_OFFER

@@ -22,7 +22,7 @@ from peerix.core.jsep.origin import SessionOrigin
 from peerix.core.jsep.outcome import Settled, in_force, local_ufrag, outcome, settle
 from peerix.core.jsep.parameters import TrackChanges
 from peerix.core.jsep.payload_types import Numbering
-from peerix.core.jsep.remote import check_answer, check_offer
+from peerix.core.jsep.remote import check_answer, check_credentials, check_offer
 from peerix.core.jsep.sections import with_candidates
 from peerix.core.jsep.state import Side, SignalingState, next_state
 from peerix.core.jsep.transceiver import CreatedBy
@@ -275,7 +275,17 @@ class Negotiator:
             offer = self._descriptions.pending_local
             assert offer is not None  # the state says so
             check_answer(model, offer.model)
+            self._check_credentials(model, offer.model)
         return self._apply(state, Side.REMOTE, Described(description, model))
+
+    def _check_credentials(self, answer: Description, offer: Description) -> None:
+        before = self._descriptions
+        previous = before.pending_remote
+        if previous is None and before.current_local is not None:
+            restarted = local_ufrag(before.current_local.model) != local_ufrag(offer)
+            previous = None if restarted else before.current_remote
+        if previous is not None:
+            check_credentials(answer, previous.model)
 
     def update_candidates(self, transport: LocalTransport) -> None:
         """Put the candidates gathered so far into our descriptions of the same credentials."""

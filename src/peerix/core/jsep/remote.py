@@ -142,6 +142,16 @@ def _check_answered_transport(answer: Description) -> None:
         raise NegotiationError(f"the answer takes no DTLS role (a=setup:{transport.setup}, RFC 8842 5.3)")
 
 
+def check_credentials(answer: Description, previous: Description) -> None:
+    """Check that an answer to an offer without an ICE restart keeps the credentials of `previous`.
+
+    :raises NegotiationError: if it changes them: only an offer may restart ICE (RFC 8839 4.4.1.1.1, RFC 9429 5.11).
+    """
+    new, old = (read_transport(each, on_sections(each)) for each in (answer, previous))
+    if new is not None and old is not None and new.parameters != old.parameters:
+        raise NegotiationError("the answer changes the ICE credentials, but the offer did not restart ICE")
+
+
 def check_mids(description: Description) -> None:
     """Check the names of sections.
 
