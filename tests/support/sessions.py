@@ -76,7 +76,7 @@ class SimulatedPeer:
     def _take(self, event: object, now: float) -> None:
         if isinstance(event, GatheringNeeded):
             for number, (host, port) in enumerate(self.ports):
-                self.session.add_local_address(host, port, number, 65_535 - number)
+                self.session.add_local_address(host, port, number, 65_535 - number, now)
             self.session.end_of_gathering(now)
         elif isinstance(event, ChannelMessage):
             self.messages.setdefault(event.channel.label, []).append(event.data)

@@ -63,9 +63,9 @@ class Gatherer:
             return  # the address went away since it was listed
         port = self._pump.open_port(sock)
         preference = _HIGHEST_PREFERENCE - port.port_id
-        self._session.add_local_address(host, sock.address[1], port.port_id, preference)
+        self._session.add_local_address(host, sock.address[1], port.port_id, preference, time.monotonic())
         if not sock.can_find_mtu:
-            self._session.forbid_path_mtu_discovery()
+            self._session.forbid_path_mtu_discovery(port.port_id)
 
     def resolve(self, candidate: Candidate) -> None:
         """Look up the name in a remote candidate, and hand the candidate back with the address."""

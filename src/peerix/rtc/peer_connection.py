@@ -316,7 +316,7 @@ class PeerConnection(AsyncContextManagerMixin):
     @property
     def ice_gathering_state(self) -> IceGatheringState:
         """`new`, `gathering` or `complete`."""
-        return self._session.negotiation.gathering_state
+        return self._session.negotiation.gathering.state
 
     @property
     def connection_state(self) -> ConnectionState:

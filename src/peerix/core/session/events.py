@@ -46,6 +46,18 @@ class LocalCandidate:
 
 
 @dataclass(slots=True)
+class IceServerFailed:
+    """A STUN or TURN server gave no candidate (W3C RTCPeerConnectionIceErrorEvent). Others may.
+
+    `url` names the server, `code` is its STUN error code or 701 when it did not answer.
+    """
+
+    url: str
+    code: int
+    reason: str
+
+
+@dataclass(slots=True)
 class SignalingStateChanged:
     """The signalling state is now `state`."""
 
@@ -88,6 +100,7 @@ class ResolutionNeeded:
 SessionEvent: TypeAlias = (
     NegotiationNeeded
     | LocalCandidate
+    | IceServerFailed
     | SignalingStateChanged
     | IceConnectionStateChanged
     | IceGatheringStateChanged

@@ -5,18 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import IceCandidateError
-from peerix.core.ice import Candidate, CandidateError, host_candidate
+from peerix.core.ice import Candidate, CandidateError
 from peerix.core.jsep import LocalTransport, Negotiator, SignalingState
 from peerix.core.sdp import Fingerprint, IceCandidate, SessionDescription
 from peerix.core.session.events import (
-    GatheringNeeded,
     IceGatheringState,
-    IceGatheringStateChanged,
-    LocalCandidate,
     NegotiationNeeded,
     SessionEvent,
     SignalingStateChanged,
 )
+from peerix.core.session.gathering import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +40,7 @@ class Negotiation:
         "_needed",
         "_restart_wanted",
         "closed",
-        "gathering_state",
+        "gathering",
         "negotiator",
     )
 
@@ -54,7 +52,7 @@ class Negotiation:
         emit: Callable[[SessionEvent], None],
     ) -> None:
         self.negotiator = Negotiator(random_bytes=random_bytes)
-        self.gathering_state = IceGatheringState.NEW
+        self.gathering = Gathering(ice, self.negotiator, random_bytes, emit)
         self.closed = False
         self._ice = ice
         self._fingerprints = [Fingerprint(algorithm, value) for algorithm, value in fingerprints]
@@ -72,7 +70,7 @@ class Negotiation:
             pwd=parameters.pwd,
             fingerprints=self._fingerprints,
             candidates=[candidate.to_sdp() for candidate in self._ice.local_candidates],
-            end_of_candidates=self.gathering_state is IceGatheringState.COMPLETE,
+            end_of_candidates=self.gathering.state is IceGatheringState.COMPLETE,
         )
 
     def create_offer(self, now: float) -> SessionDescription:
@@ -138,36 +136,6 @@ class Negotiation:
         elif not self._needed:
             self._needed = True
             self._emit(NegotiationNeeded())
-
-    # -- local candidates
-
-    def gather(self) -> None:
-        """A local description was set: ask the layer that has sockets for addresses."""
-        self._set_gathering(IceGatheringState.GATHERING)
-        for candidate in self._ice.local_candidates:
-            self._signal(candidate)
-        self._emit(GatheringNeeded())
-
-    def add_local_address(self, host: str, port_number: int, port: int, preference: int) -> None:
-        """A socket is bound to an address: a host candidate."""
-        candidate = host_candidate(host, port_number, local_preference=preference)
-        self._signal(self._ice.add_local_candidate(candidate, port))
-
-    def end_of_gathering(self, now: float) -> None:
-        """There are no further local candidates."""
-        self._ice.end_of_local_candidates(now)
-        self._emit(LocalCandidate(None))
-        self._set_gathering(IceGatheringState.COMPLETE)
-
-    def _set_gathering(self, state: IceGatheringState) -> None:
-        if self.gathering_state is not state:
-            self.gathering_state = state
-            self._emit(IceGatheringStateChanged(state))
-
-    def _signal(self, candidate: Candidate) -> None:
-        mid, index = self.negotiator.transport_section
-        ufrag = self._ice.local_parameters.ufrag
-        self._emit(LocalCandidate(IceCandidate(candidate.to_sdp(), mid, index, ufrag)))
 
     # -- remote candidates
 

@@ -22,6 +22,7 @@ from peerix.core.session.events import (
     ConnectionState,
     ConnectionStateChanged,
     IceConnectionStateChanged,
+    IceGatheringState,
     ResolutionNeeded,
     SessionEvent,
 )
@@ -118,7 +119,7 @@ class Session:
         if applied.rolled_back:
             self.transport.ice.cancel_restart(now)
         else:
-            self.negotiation.gather()
+            self.negotiation.gathering.begin(now)
         self._advance(now)
 
     def set_remote_description(self, description: SessionDescription, now: float) -> None:
@@ -165,17 +166,60 @@ class Session:
         except CandidateError:
             return  # a candidate that we cannot use loses only itself (RFC 8839 section 5.1)
 
-    def add_local_address(self, host: str, port_number: int, port: int, preference: int) -> None:
-        """A socket is bound to an address. `preference` (0 to 65,535) orders the addresses of this host."""
-        self.negotiation.add_local_address(host, port_number, port, preference)
+    def add_local_address(
+        self, host: str, port_number: int, port: int, preference: int, now: float, *, public_host: str | None = None
+    ) -> None:
+        """A socket is bound to an address. `preference` (0 to 65,535) orders the addresses of this host.
 
-    def forbid_path_mtu_discovery(self) -> None:
+        :param public_host: what a 1:1 NAT maps the address to; the other side is told that one.
+        """
+        self.negotiation.gathering.add_host(host, port_number, port, preference, now, public_host)
+        self._gather(now)
+        self._advance(now)
+
+    def add_stun_server(self, host: str, port: int, now: float) -> None:
+        """Ask a server, given by address, what it sees of our sockets."""
+        self.negotiation.gathering.reflexive.add_server(host, port, now)
+        self._gather(now)
+        self._advance(now)
+
+    def add_relayed_address(
+        self,
+        relayed: tuple[str, int],
+        mapped: tuple[str, int] | None,
+        port: int,
+        preference: int,
+        now: float,
+        *,
+        server: str,
+        transport: str,
+    ) -> None:
+        """A TURN server relays for us: what is sent to `port` goes out from `relayed`.
+
+        :param mapped: what the server sees of us; None keeps it secret.
+        :param server: the server's address, `transport` how it is reached: equal ones share a foundation.
+        """
+        self.negotiation.gathering.add_relayed(relayed, mapped, port, preference, server=server, transport=transport)
+        self._advance(now)
+
+    def remove_local_port(self, port: int, now: float) -> None:
+        """A socket or a relay is gone, and its candidates with it."""
+        self.negotiation.gathering.remove_port(port)
+        self.transport.ice.remove_local_port(port, now)
+        self._advance(now)
+
+    def forbid_path_mtu_discovery(self, port: int) -> None:
         """A port cannot forbid fragments: probes would find what the network glues together again."""
-        self.association.config.path_mtu_discovery = False
+        self.negotiation.gathering.forbid_path_mtu_discovery(port)
 
     def end_of_gathering(self, now: float) -> None:
-        """There are no further local candidates."""
-        self.negotiation.end_of_gathering(now)
+        """There are no further sockets and relays; STUN servers may still answer."""
+        self.negotiation.gathering.end_of_sources()
+        self._advance(now)
+
+    def check_path(self, now: float) -> None:
+        """Look at once whether the path still works: the machine slept, or a network came or went."""
+        self.transport.ice.check_path(now)
         self._advance(now)
 
     def add_resolved_candidate(self, candidate: Candidate, host: str, now: float) -> None:
@@ -242,6 +286,8 @@ class Session:
         """Let what one protocol has reached move the next one on."""
         for event in self.transport.ice.poll_events():
             self._handle_ice(event, now)
+        if self.transport.reflexive is not None or self.negotiation.gathering.state is IceGatheringState.GATHERING:
+            self._gather(now)
         plaintexts: list[bytes] = []
         self.transport.start_dtls(plaintexts, now)
         if plaintexts:
@@ -251,6 +297,14 @@ class Session:
             self.association.connect(now)
         self._pass_up(now)
         self._update_connection_state(now)
+
+    def _gather(self, now: float) -> None:
+        """Let gathering take its answers; once a path is in use, nothing has to be kept alive for it."""
+        gathering, ice = self.negotiation.gathering, self.transport.ice
+        gathering.advance(now)
+        if gathering.state is IceGatheringState.COMPLETE and ice.state in (IceState.CONNECTED, IceState.COMPLETED):
+            gathering.reflexive.stop()
+        self.transport.reflexive = gathering.reflexive if gathering.is_asking else None
 
     def _pass_up(self, now: float) -> None:
         """Give what the association reports to the data channels, and take what they report."""
@@ -264,6 +318,7 @@ class Session:
         if isinstance(event, IceStateChanged):
             self._emit(IceConnectionStateChanged(event.state))
         elif isinstance(event, SendPathChanged):
+            self.association.config.path_mtu_discovery = self.negotiation.gathering.can_find_mtu(event.port)
             if self._association_started:
                 self.association.reset_path(self._base_size, now)
         elif isinstance(event, CandidateNeedsResolution):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerix.core.dtls import Fingerprint
-    from peerix.core.ice import IceAgent
+    from peerix.core.ice import IceAgent, ReflexiveGatherer
 
 Address: TypeAlias = tuple[str, int]
 
@@ -51,9 +51,22 @@ class TransportCounters:
 
 
 class Transport:
-    """ICE and DTLS of one connection. It sends to wherever ICE says and lets nothing up that DTLS did not decrypt."""
+    """ICE and DTLS of one connection. It sends to wherever ICE says and lets nothing up that DTLS did not decrypt.
 
-    __slots__ = ("_again", "_early", "_fingerprints", "_role", "counters", "dtls", "goodbye_answered", "ice")
+    :ivar reflexive: asks STUN servers over the same ports; None while it has nothing to do.
+    """
+
+    __slots__ = (
+        "_again",
+        "_early",
+        "_fingerprints",
+        "_role",
+        "counters",
+        "dtls",
+        "goodbye_answered",
+        "ice",
+        "reflexive",
+    )
 
     def __init__(self, ice: IceAgent, dtls: DtlsTransport) -> None:
         self.ice = ice
@@ -62,6 +75,7 @@ class Transport:
         self.goodbye_answered = False
         self._again: list[Outgoing] = []
         self._early: list[bytes] = []
+        self.reflexive: ReflexiveGatherer | None = None
         self._role: DtlsRole | None = None
         self._fingerprints: Sequence[Fingerprint] = ()
 
@@ -100,7 +114,8 @@ class Transport:
             datagram = data[start : start + step]
             first = datagram[0]
             if first <= _STUN_LAST:
-                self.ice.receive_datagram(port, source, datagram, now)
+                if self.reflexive is None or not self.reflexive.receive_datagram(port, source, datagram, now):
+                    self.ice.receive_datagram(port, source, datagram, now)
             elif not _DTLS_FIRST <= first <= _DTLS_LAST:
                 self.counters.unknown_dropped += 1
             elif self.dtls.state is DtlsState.CLOSED:
@@ -125,6 +140,8 @@ class Transport:
     def control_datagrams(self, now: float) -> list[Outgoing]:
         """What ICE and the DTLS handshake want to send."""
         outgoing = [(port, destination, data, 0) for port, destination, data in self.ice.datagrams_to_send(now)]
+        if self.reflexive is not None:
+            outgoing += [(port, server, data, 0) for port, server, data in self.reflexive.datagrams_to_send(now)]
         records = self.dtls.datagrams_to_send(now)
         if records and (path := self.ice.send_path) is not None:
             port, destination = path
@@ -137,6 +154,7 @@ class Transport:
     def close(self, now: float) -> list[Outgoing]:
         """End ICE and DTLS; returns the goodbye of DTLS, which is not sent by itself."""
         self.dtls.close()
+        self.reflexive = None
         goodbye = self.control_datagrams(now)
         self.ice.close()
         return goodbye
@@ -174,14 +192,18 @@ class Transport:
         return outgoing
 
     def next_timeout(self) -> float | None:
-        """The earlier of the ICE and DTLS timers."""
+        """The earliest of the timers of ICE, DTLS and the questions to STUN servers."""
         ice = self.ice.next_timeout()
         dtls = self.dtls.next_timeout()
+        if self.reflexive is not None and (asked := self.reflexive.next_timeout()) is not None:
+            ice = asked if ice is None else min(ice, asked)
         if ice is None or dtls is None:
             return dtls if ice is None else ice
         return min(ice, dtls)
 
     def handle_timeout(self, now: float) -> None:
-        """Let ICE and DTLS react to the passing of time."""
+        """Let all of them react to the passing of time."""
+        if self.reflexive is not None:
+            self.reflexive.handle_timeout(now)
         self.ice.handle_timeout(now)
         self.dtls.handle_timeout(now)
