@@ -59,3 +59,9 @@ def test_packets_of_both_kinds_arrive() -> None:
     assert largest_packet(a, b, modern=False) == ETHERNET
     exchange(a, b)
     assert not a.outstanding_bytes
+
+
+def test_no_size_is_tried_twice_at_once() -> None:
+    a, b = association(1, config=SctpConfig()), association(2, config=SctpConfig())
+    largest_packet(a, b, modern=False)
+    assert a.counters.received.malformed == 0

@@ -92,7 +92,7 @@ class PathMtuDiscovery:
     def _begin(self, sizes: tuple[int, ...], now: float) -> None:
         self._sent.clear()
         self._tries = 0
-        self._pending = [size for size in sizes if self.size < size <= self.limit]
+        self._pending = [size for size in dict.fromkeys(sizes) if self.size < size <= self.limit]
         self._deadline = now if self._pending else now + PMTU_RAISE_TIMER
 
     def next_timeout(self) -> float | None:
