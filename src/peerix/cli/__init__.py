@@ -12,8 +12,9 @@ def main() -> None:
     try:
         from peerix.cli.commands import peerix
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        package = (error.name or "").partition(".")[0]
+        if package not in {"click", "rich"}:
             raise
-        print(f'the command needs {error.name}: pip install "peerix[cli]"', file=sys.stderr)
+        print(f'the command needs {package}: pip install "peerix[cli]"', file=sys.stderr)
         raise SystemExit(2) from None
     peerix(prog_name="peerix")

@@ -102,7 +102,7 @@ async def _swap_file(alice: Peer, bob: Peer, folder: Path, size: int, output: Ou
     failed = True
     started = perf_counter()
     with output.bars():
-        async with anyio.create_task_group() as tasks, bob.events("channel:message") as events:
+        async with bob.events("channel:message") as events, anyio.create_task_group() as tasks:
             receiver = FileReceiver(target, size, output, tasks)
             tasks.start_soon(receiver.read, events)
             transfer = alice.send(source, FILES_LABEL, info=file.info.to_json())

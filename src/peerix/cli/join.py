@@ -53,18 +53,18 @@ async def join(settings: Settings, options: JoinOptions, output: Output) -> Exit
         await to_thread.run_sync(make_folder, options.folder)
     driver = settings.driver()
     peer = settings.peer(driver, max_message_size=MAX_MESSAGE_SIZE)
-    async with driver, peer, anyio.create_task_group() as tasks:
+    # The tasks end before the stream that they read is closed.
+    async with driver, peer, peer.events() as events, anyio.create_task_group() as tasks:
         files = None if options.folder is None else FileReceiver(options.folder, options.max_size, output, tasks)
-        async with peer.events() as events:
-            await peer.open(CHAT_LABEL)
-            await peer.join(options.room, about_us)
-            output.remark("joined", f"joined room {one_line(options.room)!r}", room=options.room, id=peer.id)
-            tasks.start_soon(RoomView(output, files, tasks).show, events)
-            if options.wait:
-                await peer.wait_open(CHAT_LABEL, remotes=options.wait)
-            await _talk(peer)
-            if options.keep:
-                await anyio.sleep_forever()
+        await peer.open(CHAT_LABEL)
+        await peer.join(options.room, about_us)
+        output.remark("joined", f"joined room {one_line(options.room)!r}", room=options.room, id=peer.id)
+        tasks.start_soon(RoomView(output, files, tasks).show, events)
+        if options.wait:
+            await peer.wait_open(CHAT_LABEL, remotes=options.wait)
+        await _talk(peer)
+        if options.keep:
+            await anyio.sleep_forever()
         tasks.cancel_scope.cancel()
     return Exit.DONE
 

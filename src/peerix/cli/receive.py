@@ -41,11 +41,12 @@ async def receive(settings: Settings, options: ReceiveOptions, output: Output) -
     driver = settings.driver()
     peer = settings.peer(driver, max_message_size=REFUSED_MESSAGE_SIZE)
     with output.bars():
+        # The tasks end before the stream that they read is closed.
         async with (
             driver,
             peer,
-            anyio.create_task_group() as tasks,
             peer.events("channel:message", "connection") as events,
+            anyio.create_task_group() as tasks,
         ):
             receiver = FileReceiver(options.folder, options.max_size, output, tasks)
             await peer.join(options.room, about_us)

@@ -81,6 +81,10 @@ async def _watch_signals(
         with anyio.open_signal_receiver(*_EXITS) as signals:
             task_status.started()
             async for number in signals:
+                if caught:
+                    # Asked twice: what still holds us up, such as a read from a pipe, is left as it is.
+                    signal.signal(number, signal.SIG_DFL)
+                    signal.raise_signal(number)
                 caught.append(number)
                 scope.cancel()
     except NotImplementedError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+import os
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,14 +42,13 @@ def check_file(path: Path) -> None:
 
     :raises CommandError: it is missing, a folder, or has a name that receivers refuse
     """
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder: send files, or an archive of it", Exit.USAGE)
+    # Not by opening it: a pipe would then have lost its reader before the first byte.
+    if not os.access(path, os.R_OK):
+        raise CommandError(f"cannot read {path}", Exit.USAGE)
     try:
         safe_name(path.name)
-        with path.open("rb"):
-            pass
-    except IsADirectoryError:
-        raise CommandError(f"{path} is a folder: send files, or an archive of it", Exit.USAGE) from None
-    except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
     except PeerixError as error:
         raise CommandError(f"receivers would refuse {path.name!r}: {error}", Exit.USAGE) from error
 

@@ -24,8 +24,9 @@ async def read_lines(descriptor: int) -> AsyncGenerator[str]:
     while data := await _read(descriptor):
         *lines, buffer = (buffer + data).split(b"\n")
         for line in lines:
-            yield _text(line)
-        while len(buffer) > MAX_LINE:
+            for start in range(0, len(line) or 1, MAX_LINE):
+                yield _text(line[start : start + MAX_LINE])
+        while len(buffer) >= MAX_LINE:
             yield _text(buffer[:MAX_LINE])
             buffer = buffer[MAX_LINE:]
     if buffer:

@@ -20,7 +20,8 @@ def from_url(url: str) -> Driver:
     `nats://HOST:PORT`          a nats-server; `tls://` asks for TLS; several of one cluster with commas
     ==========================  =========================================================================
 
-    `nats://` and `tls://` take `?prefix=TEXT` and `?credentials=FILE`.
+    `nats://` and `tls://` take `?prefix=TEXT`, `?credentials=FILE` and `?limit=SECONDS`, which is how long to try to
+    connect, joined by `&`.
 
     :raises ValueError: there is no driver for this URL
     :raises ImportError: the driver's client library is missing; the message names the extra that installs it
@@ -49,13 +50,13 @@ def _broadcast(url: str, rest: str) -> Driver:
 
 
 def _nats(url: str, rest: str) -> Driver:
-    from peerix.drivers.nats import NatsDriver
+    from peerix.drivers.nats.driver import CONNECT_LIMIT, NatsDriver
 
     if not rest.startswith("//"):
         raise ValueError(f"{url!r}: no host")
     address, _, query = url.partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    unknown = options.keys() - {"prefix", "credentials"}
+    unknown = options.keys() - {"prefix", "credentials", "limit"}
     if unknown:
         raise ValueError(f"{url!r}: unknown option {', '.join(sorted(unknown))}")
     servers = address.split(",")
@@ -66,9 +67,10 @@ def _nats(url: str, rest: str) -> Driver:
         # Reading the port is what checks that it is a number.
         if not parts.hostname or parts.port == 0:
             raise ValueError(f"{url!r}: no host")
+    prefix, limit = options.get("prefix", ""), float(options.get("limit", CONNECT_LIMIT))
     if "credentials" in options:
-        return NatsDriver(servers, prefix=options.get("prefix", ""), user_credentials=options["credentials"])
-    return NatsDriver(servers, prefix=options.get("prefix", ""))
+        return NatsDriver(servers, prefix=prefix, connect_limit=limit, user_credentials=options["credentials"])
+    return NatsDriver(servers, prefix=prefix, connect_limit=limit)
 
 
 _MAKERS: dict[str, Callable[[str, str], Driver]] = {

@@ -11,7 +11,7 @@ from peerix.drivers.activity import Activity
 pytestmark = pytest.mark.anyio
 
 
-async def test_each_change_is_seen_in_order():
+async def test_each_change_is_seen_in_order() -> None:
     activity = Activity()
     async with activity.watch() as changes:
         activity.set(active=True)
@@ -19,7 +19,7 @@ async def test_each_change_is_seen_in_order():
         assert [await changes.receive(), await changes.receive()] == [True, False]
 
 
-async def test_setting_the_same_value_is_no_change():
+async def test_setting_the_same_value_is_no_change() -> None:
     activity = Activity()
     async with activity.watch() as changes:
         activity.set(active=True)
@@ -28,7 +28,7 @@ async def test_setting_the_same_value_is_no_change():
         assert [value async for value in changes] == [True, False]
 
 
-async def test_a_change_wakes_a_reader_that_waits():
+async def test_a_change_wakes_a_reader_that_waits() -> None:
     activity = Activity()
     seen: list[bool] = []
 
@@ -44,7 +44,7 @@ async def test_a_change_wakes_a_reader_that_waits():
 
 
 @pytest.mark.parametrize("flaps", [1, 2, 10])
-async def test_a_reader_that_was_away_sees_that_it_went_and_came_back(flaps: int):
+async def test_a_reader_that_was_away_sees_that_it_went_and_came_back(flaps: int) -> None:
     activity = Activity()
     activity.set(active=True)
     async with activity.watch() as changes:
@@ -57,7 +57,7 @@ async def test_a_reader_that_was_away_sees_that_it_went_and_came_back(flaps: int
         assert scope.cancelled_caught
 
 
-async def test_what_waits_is_read_before_the_end():
+async def test_what_waits_is_read_before_the_end() -> None:
     activity = Activity()
     async with activity.watch() as changes:
         activity.set(active=True)
@@ -65,14 +65,14 @@ async def test_what_waits_is_read_before_the_end():
         assert [value async for value in changes] == [True, False]
 
 
-async def test_a_closed_stream_says_so():
+async def test_a_closed_stream_says_so() -> None:
     changes = Activity().watch()
     await changes.aclose()
     with pytest.raises(anyio.ClosedResourceError):
         await changes.receive()
 
 
-async def test_closing_wakes_the_reader():
+async def test_closing_wakes_the_reader() -> None:
     changes = Activity().watch()
 
     async def read() -> None:
@@ -86,7 +86,7 @@ async def test_closing_wakes_the_reader():
             changes.close()
 
 
-async def test_two_readers_of_one_stream_are_refused():
+async def test_two_readers_of_one_stream_are_refused() -> None:
     changes = Activity().watch()
     async with changes, anyio.create_task_group() as tasks:
         tasks.start_soon(changes.receive)
@@ -96,7 +96,7 @@ async def test_two_readers_of_one_stream_are_refused():
         tasks.cancel_scope.cancel()
 
 
-async def test_a_cancelled_read_loses_nothing():
+async def test_a_cancelled_read_loses_nothing() -> None:
     activity = Activity()
     async with activity.watch() as changes:
         with anyio.CancelScope() as scope:

@@ -22,18 +22,18 @@ async def fail() -> None:
     raise KeyError("mine")
 
 
-async def test_a_call_has_its_result():
+async def test_a_call_has_its_result() -> None:
     async with asyncio_host() as host:
         assert await host.call(add, 1, 2) == 3
 
 
-async def test_a_call_has_its_exception():
+async def test_a_call_has_its_exception() -> None:
     async with asyncio_host() as host:
         with pytest.raises(KeyError):
             await host.call(fail)
 
 
-async def test_a_cancelled_call_has_ended_when_it_returns():
+async def test_a_cancelled_call_has_ended_when_it_returns() -> None:
     ended: list[bool] = []
 
     async def wait() -> None:
@@ -49,7 +49,7 @@ async def test_a_cancelled_call_has_ended_when_it_returns():
         assert ended == [True]
 
 
-async def test_packets_cross_in_both_directions_in_order():
+async def test_packets_cross_in_both_directions_in_order() -> None:
     back: list[str] = []
     done = anyio.Event()
 
@@ -70,7 +70,7 @@ async def test_packets_cross_in_both_directions_in_order():
     assert back == names
 
 
-async def test_packets_are_handled_in_the_right_thread():
+async def test_packets_are_handled_in_the_right_thread() -> None:
     threads: list[threading.Thread] = []
     done = anyio.Event()
 
@@ -85,7 +85,7 @@ async def test_packets_are_handled_in_the_right_thread():
     assert threads == [threading.current_thread()]
 
 
-async def test_a_function_that_is_told_runs_in_our_thread():
+async def test_a_function_that_is_told_runs_in_our_thread() -> None:
     done = anyio.Event()
 
     async def tell() -> None:
@@ -97,21 +97,21 @@ async def test_a_function_that_is_told_runs_in_our_thread():
             await done.wait()
 
 
-def test_a_queue_that_nobody_empties_keeps_a_bounded_number_of_bytes():
+def test_a_queue_that_nobody_empties_keeps_a_bounded_number_of_bytes() -> None:
     queue = PacketQueue(lambda name, data: None, lambda drain: None)
     for _ in range(100):
         queue.put("name", bytes(MAX_WAITING_BYTES // 50))
     assert queue.dropped == 50
 
 
-def test_a_queue_that_nobody_empties_keeps_a_bounded_number_of_packets():
+def test_a_queue_that_nobody_empties_keeps_a_bounded_number_of_packets() -> None:
     queue = PacketQueue(lambda name, data: None, lambda drain: None)
     for _ in range(MAX_WAITING_PACKETS + 10):
         queue.put("name", b"")
     assert queue.dropped == 10
 
 
-def test_many_packets_wake_the_other_side_once():
+def test_many_packets_wake_the_other_side_once() -> None:
     wakes: list[object] = []
     queue = PacketQueue(lambda name, data: None, wakes.append)
     for _ in range(10):

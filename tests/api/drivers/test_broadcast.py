@@ -65,6 +65,14 @@ def runtime_folder() -> Path:
     return Path(os.environ["XDG_RUNTIME_DIR"]) / "peerix"
 
 
+def entries() -> list[str]:
+    return [path.name for path in runtime_folder().iterdir()]
+
+
+def is_folder(path: str) -> bool:
+    return Path(path).is_dir()
+
+
 async def ask(driver: BroadcastDriver, inbox: Inbox, count: int, question: bytes = b"who? ") -> set[int]:
     """The process ids of those who answer."""
     before = len(inbox.packets)
@@ -74,7 +82,7 @@ async def ask(driver: BroadcastDriver, inbox: Inbox, count: int, question: bytes
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-async def test_another_process_hears_and_answers(sockets: Sockets, backend: str):
+async def test_another_process_hears_and_answers(sockets: Sockets, backend: str) -> None:
     inbox = Inbox()
     with member(sockets, backend) as process:
         async with BroadcastDriver(NAME, sockets=sockets) as driver:
@@ -82,7 +90,7 @@ async def test_another_process_hears_and_answers(sockets: Sockets, backend: str)
             assert await ask(driver, inbox, 1) == {process.pid}
 
 
-async def test_three_processes_hear_each_other(sockets: Sockets):
+async def test_three_processes_hear_each_other(sockets: Sockets) -> None:
     inbox = Inbox()
     with member(sockets) as one, member(sockets) as other:
         async with BroadcastDriver(NAME, sockets=sockets) as driver:
@@ -90,7 +98,7 @@ async def test_three_processes_hear_each_other(sockets: Sockets):
             assert await ask(driver, inbox, 2) == {one.pid, other.pid}
 
 
-async def test_a_large_packet_goes_to_another_process_and_back(sockets: Sockets):
+async def test_a_large_packet_goes_to_another_process_and_back(sockets: Sockets) -> None:
     inbox = Inbox()
     with member(sockets) as process:
         async with BroadcastDriver(NAME, sockets=sockets) as driver:
@@ -98,7 +106,7 @@ async def test_a_large_packet_goes_to_another_process_and_back(sockets: Sockets)
             assert await ask(driver, inbox, 1, bytes(400_000)) == {process.pid}
 
 
-async def test_a_killed_process_disturbs_nobody_and_what_it_left_is_removed(sockets: Sockets):
+async def test_a_killed_process_disturbs_nobody_and_what_it_left_is_removed(sockets: Sockets) -> None:
     inbox = Inbox()
     with member(sockets) as lives, member(sockets) as dies:
         async with BroadcastDriver(NAME, sockets=sockets) as driver:
@@ -112,22 +120,22 @@ async def test_a_killed_process_disturbs_nobody_and_what_it_left_is_removed(sock
             await until(lambda: len(members(runtime_folder(), group_of(NAME), "")) == 2)
 
 
-async def test_entering_removes_the_sockets_of_killed_processes():
+async def test_entering_removes_the_sockets_of_killed_processes() -> None:
     with member("unix") as dies:
         dies.kill()
         dies.wait()
         [stale] = members(runtime_folder(), group_of(NAME), "")
         async with BroadcastDriver("another name"):
-            assert stale not in os.listdir(runtime_folder())
+            assert stale not in entries()
 
 
-async def test_leaving_removes_the_socket_and_the_empty_folder(sockets: Sockets):
+async def test_leaving_removes_the_socket_and_the_empty_folder(sockets: Sockets) -> None:
     async with BroadcastDriver(NAME, sockets=sockets):
-        assert len(os.listdir(runtime_folder())) == 1
+        assert len(entries()) == 1
     assert not runtime_folder().exists()
 
 
-async def test_a_process_that_stands_still_holds_up_nobody(sockets: Sockets):
+async def test_a_process_that_stands_still_holds_up_nobody(sockets: Sockets) -> None:
     inbox = Inbox()
     with member(sockets) as stands, member(sockets) as goes:
         async with BroadcastDriver(NAME, sockets=sockets) as driver:
@@ -140,7 +148,7 @@ async def test_a_process_that_stands_still_holds_up_nobody(sockets: Sockets):
             stands.send_signal(signal.SIGCONT)
 
 
-async def test_a_process_that_stands_still_is_not_taken_for_dead(sockets: Sockets):
+async def test_a_process_that_stands_still_is_not_taken_for_dead(sockets: Sockets) -> None:
     inbox = Inbox()
     with member(sockets) as stands:
         stands.send_signal(signal.SIGSTOP)
@@ -152,7 +160,7 @@ async def test_a_process_that_stands_still_is_not_taken_for_dead(sockets: Socket
             assert await inbox.wait(1) == [b"first " + str(stands.pid).encode()]
 
 
-async def test_leaving_does_not_wait_long_for_a_process_that_stands_still(sockets: Sockets):
+async def test_leaving_does_not_wait_long_for_a_process_that_stands_still(sockets: Sockets) -> None:
     with member(sockets) as stands:
         stands.send_signal(signal.SIGSTOP)
         with anyio.fail_after(FLUSH_TIMEOUT + 1):
@@ -162,7 +170,7 @@ async def test_leaving_does_not_wait_long_for_a_process_that_stands_still(socket
         stands.send_signal(signal.SIGCONT)
 
 
-async def test_drivers_of_different_names_do_not_reach_each_other(sockets: Sockets):
+async def test_drivers_of_different_names_do_not_reach_each_other(sockets: Sockets) -> None:
     inbox, same = Inbox(), Inbox()
     async with (
         BroadcastDriver("one", sockets=sockets) as one,
@@ -176,7 +184,7 @@ async def test_drivers_of_different_names_do_not_reach_each_other(sockets: Socke
     assert inbox.packets == []
 
 
-async def test_peers_that_share_a_driver_hear_each_other_with_echo():
+async def test_peers_that_share_a_driver_hear_each_other_with_echo() -> None:
     inbox = Inbox()
     async with BroadcastDriver(NAME, echo=True) as driver:
         await driver.subscribe("room", inbox.put)
@@ -184,7 +192,7 @@ async def test_peers_that_share_a_driver_hear_each_other_with_echo():
     assert inbox.packets == [b"hello"]
 
 
-async def test_a_process_that_speaks_another_language_is_cut_off():
+async def test_a_process_that_speaks_another_language_is_cut_off() -> None:
     inbox = Inbox()
     async with BroadcastDriver(NAME) as driver, BroadcastDriver(NAME) as other:
         await driver.subscribe("room", inbox.put)
@@ -198,7 +206,7 @@ async def test_a_process_that_speaks_another_language_is_cut_off():
         assert await inbox.wait(1) == [b"still here"]
 
 
-async def test_loopback_believes_nobody_who_has_not_read_the_file():
+async def test_loopback_believes_nobody_who_has_not_read_the_file() -> None:
     inbox = Inbox()
     async with (
         BroadcastDriver(NAME, sockets="loopback") as driver,
@@ -215,7 +223,7 @@ async def test_loopback_believes_nobody_who_has_not_read_the_file():
         assert await inbox.wait(1) == [b"real"]
 
 
-async def test_loopback_tells_nothing_to_somebody_else_on_the_port_of_a_dead_process():
+async def test_loopback_tells_nothing_to_somebody_else_on_the_port_of_a_dead_process() -> None:
     with socket.create_server(("127.0.0.1", 0)) as imposter:
         imposter.settimeout(PATIENCE)
         async with BroadcastDriver(NAME, sockets="loopback") as driver:
@@ -231,12 +239,12 @@ async def test_loopback_tells_nothing_to_somebody_else_on_the_port_of_a_dead_pro
     assert len(heard) == 16
 
 
-async def test_the_folder_is_open_to_its_user_only():
+async def test_the_folder_is_open_to_its_user_only() -> None:
     async with BroadcastDriver(NAME):
         assert stat.S_IMODE(runtime_folder().stat().st_mode) == 0o700
 
 
-async def test_a_folder_that_others_can_open_is_refused(folder: Path, sockets: Sockets):
+async def test_a_folder_that_others_can_open_is_refused(folder: Path, sockets: Sockets) -> None:
     (folder / "open").mkdir()
     (folder / "open").chmod(0o755)
     with pytest.raises(SignalingError, match="open to other users"):
@@ -245,7 +253,7 @@ async def test_a_folder_that_others_can_open_is_refused(folder: Path, sockets: S
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-async def test_a_folder_of_another_user_is_refused(folder: Path):
+async def test_a_folder_of_another_user_is_refused(folder: Path) -> None:
     (folder / "theirs").mkdir(mode=0o700)
     os.chown(folder / "theirs", 12345, 12345)
     with pytest.raises(SignalingError, match="belongs to user 12345"):
@@ -253,7 +261,7 @@ async def test_a_folder_of_another_user_is_refused(folder: Path):
             pass
 
 
-async def test_a_link_in_place_of_the_folder_is_refused(folder: Path):
+async def test_a_link_in_place_of_the_folder_is_refused(folder: Path) -> None:
     (folder / "target").mkdir(mode=0o700)
     (folder / "link").symlink_to(folder / "target")
     with pytest.raises(SignalingError, match="not a folder"):
@@ -261,19 +269,21 @@ async def test_a_link_in_place_of_the_folder_is_refused(folder: Path):
             pass
 
 
-async def test_a_missing_parent_is_named(folder: Path, sockets: Sockets):
+async def test_a_missing_parent_is_named(folder: Path, sockets: Sockets) -> None:
     with pytest.raises(SignalingError, match="there is no"):
         async with BroadcastDriver(NAME, folder=folder / "missing" / "folder", sockets=sockets):
             pass
 
 
-async def test_a_path_too_long_for_sockets_is_refused(folder: Path):
+async def test_a_path_too_long_for_sockets_is_refused(folder: Path) -> None:
     with pytest.raises(SignalingError, match="too long"):
         async with BroadcastDriver(NAME, folder=folder / ("x" * MAX_SOCKET_PATH)):
             pass
 
 
-async def test_a_runtime_folder_too_long_for_sockets_is_passed_over(monkeypatch: pytest.MonkeyPatch, folder: Path):
+async def test_a_runtime_folder_too_long_for_sockets_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
     long = folder / ("x" * MAX_SOCKET_PATH)
     long.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
@@ -282,21 +292,21 @@ async def test_a_runtime_folder_too_long_for_sockets_is_passed_over(monkeypatch:
     long.rmdir()
 
 
-async def test_without_a_runtime_folder_a_temporary_one_of_the_user_is_taken(monkeypatch: pytest.MonkeyPatch):
+async def test_without_a_runtime_folder_a_temporary_one_of_the_user_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     expected = Path(tempfile.gettempdir()) / f"peerix-{os.geteuid()}"
-    if Path(f"/run/user/{os.geteuid()}").exists():
+    if is_folder(f"/run/user/{os.geteuid()}"):
         pytest.skip("this machine has a runtime folder")
     async with BroadcastDriver(NAME):
         assert stat.S_IMODE(expected.stat().st_mode) == 0o700
 
 
-async def test_sharing_with_other_users_opens_the_folder_but_not_for_removal(folder: Path):
+async def test_sharing_with_other_users_opens_the_folder_but_not_for_removal(folder: Path) -> None:
     async with BroadcastDriver(NAME, folder=folder / "shared", shared=True):
         assert stat.S_IMODE((folder / "shared").stat().st_mode) == 0o1777
 
 
-async def test_a_shared_folder_without_the_sticky_bit_is_refused(folder: Path):
+async def test_a_shared_folder_without_the_sticky_bit_is_refused(folder: Path) -> None:
     (folder / "loose").mkdir()
     (folder / "loose").chmod(0o777)
     with pytest.raises(SignalingError, match="sticky"):
@@ -306,31 +316,29 @@ async def test_a_shared_folder_without_the_sticky_bit_is_refused(folder: Path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("shared", [True, False])
-async def test_a_process_of_another_user_is_heard_only_when_sharing(folder: Path, shared: bool):
+async def test_a_process_of_another_user_is_heard_only_when_sharing(folder: Path, shared: bool) -> None:
     inbox, same = Inbox(), Inbox()
     async with BroadcastDriver(NAME, folder=folder / "d", shared=shared) as driver:
         await driver.subscribe("room", inbox.put)
         await driver.subscribe("own", same.put)
-        folder.chmod(0o755)
-        (folder / "d").chmod(0o1777)
         [name] = members(folder / "d", group_of(NAME), "")
-        (folder / "d" / name).chmod(0o666)
+        for path, mode in ((folder, 0o755), (folder / "d", 0o1777), (folder / "d" / name, 0o666)):
+            os.chmod(path, mode)  # noqa: PTH101
         code = (
             "import os, socket, sys; os.setuid(12345); s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
             r"s.sendall(b'\0\0\0\1\0\4roomX'); s.settimeout(5); s.shutdown(socket.SHUT_WR); s.recv(1)"
         )
         await anyio.run_process([sys.executable, "-c", code, str(folder / "d" / name)], check=False)
         assert inbox.packets == ([b"X"] if shared else [])
-        (folder / "d").chmod(0o700)
 
 
-async def test_the_system_tells_the_user_at_the_other_end():
+async def test_the_system_tells_the_user_at_the_other_end() -> None:
     one, other = socket.socketpair(socket.AF_UNIX)
     with one, other:
         assert peer_user(one) == os.geteuid()
 
 
-async def test_the_lock_of_the_folder_is_held_by_one_at_a_time(folder: Path):
+async def test_the_lock_of_the_folder_is_held_by_one_at_a_time(folder: Path) -> None:
     place = Folder(folder / "d", shared=False, name_length=None)
     place.prepare()
     inside = 0
@@ -350,7 +358,7 @@ async def test_the_lock_of_the_folder_is_held_by_one_at_a_time(folder: Path):
     assert most == 1
 
 
-async def test_many_drivers_entering_and_leaving_at_once_all_find_a_place():
+async def test_many_drivers_entering_and_leaving_at_once_all_find_a_place() -> None:
     async def come_and_go() -> None:
         for _ in range(5):
             async with BroadcastDriver(NAME) as driver:

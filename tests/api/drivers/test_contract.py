@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_packet_reaches_the_subscriber_of_its_namespace(make_driver: Make):
+async def test_a_packet_reaches_the_subscriber_of_its_namespace(make_driver: Make) -> None:
     inbox = Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -30,7 +30,7 @@ async def test_a_packet_reaches_the_subscriber_of_its_namespace(make_driver: Mak
         assert await inbox.wait(1) == [b"hello"]
 
 
-async def test_a_packet_of_another_namespace_does_not_arrive(make_driver: Make):
+async def test_a_packet_of_another_namespace_does_not_arrive(make_driver: Make) -> None:
     inbox = Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -39,7 +39,7 @@ async def test_a_packet_of_another_namespace_does_not_arrive(make_driver: Make):
         assert await inbox.wait(1) == [b"yes"]
 
 
-async def test_packets_go_both_ways(make_driver: Make):
+async def test_packets_go_both_ways(make_driver: Make) -> None:
     first, second = Inbox(), Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("first", first.put)
@@ -50,7 +50,7 @@ async def test_packets_go_both_ways(make_driver: Make):
         assert await second.wait(1) == [b"to the second"]
 
 
-async def test_packets_arrive_in_order(make_driver: Make):
+async def test_packets_arrive_in_order(make_driver: Make) -> None:
     inbox = Inbox()
     packets = [str(number).encode() for number in range(500)]
     async with pair(make_driver) as (one, other):
@@ -60,7 +60,7 @@ async def test_packets_arrive_in_order(make_driver: Make):
         assert await inbox.wait(len(packets)) == packets
 
 
-async def test_every_byte_value_arrives_as_it_was(make_driver: Make):
+async def test_every_byte_value_arrives_as_it_was(make_driver: Make) -> None:
     inbox = Inbox()
     packets = [bytes(range(256)), b"\r\n", b"\x00", b""]
     async with pair(make_driver) as (one, other):
@@ -70,7 +70,7 @@ async def test_every_byte_value_arrives_as_it_was(make_driver: Make):
         assert await inbox.wait(len(packets)) == packets
 
 
-async def test_a_packet_of_256_kib_arrives(make_driver: Make):
+async def test_a_packet_of_256_kib_arrives(make_driver: Make) -> None:
     inbox = Inbox()
     packet = bytes(range(256)) * 1024
     async with pair(make_driver) as (one, other):
@@ -79,7 +79,7 @@ async def test_a_packet_of_256_kib_arrives(make_driver: Make):
         assert await inbox.wait(1) == [packet]
 
 
-async def test_two_handlers_of_a_namespace_both_get_a_packet(make_driver: Make):
+async def test_two_handlers_of_a_namespace_both_get_a_packet(make_driver: Make) -> None:
     first, second = Inbox(), Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", first.put)
@@ -88,7 +88,7 @@ async def test_two_handlers_of_a_namespace_both_get_a_packet(make_driver: Make):
         assert await first.wait(1) == await second.wait(1) == [b"hello"]
 
 
-async def test_a_handler_that_subscribed_twice_gets_a_packet_once(make_driver: Make):
+async def test_a_handler_that_subscribed_twice_gets_a_packet_once(make_driver: Make) -> None:
     inbox, last = Inbox(), Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -99,7 +99,7 @@ async def test_a_handler_that_subscribed_twice_gets_a_packet_once(make_driver: M
         assert inbox.packets == [b"hello"]
 
 
-async def test_after_unsubscribing_nothing_arrives(make_driver: Make):
+async def test_after_unsubscribing_nothing_arrives(make_driver: Make) -> None:
     inbox, witness = Inbox(), Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -110,7 +110,7 @@ async def test_after_unsubscribing_nothing_arrives(make_driver: Make):
         assert inbox.packets == []
 
 
-async def test_unsubscribing_the_last_handler_and_subscribing_again_works(make_driver: Make):
+async def test_unsubscribing_the_last_handler_and_subscribing_again_works(make_driver: Make) -> None:
     inbox = Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -120,15 +120,19 @@ async def test_unsubscribing_the_last_handler_and_subscribing_again_works(make_d
         assert await inbox.wait(1) == [b"hello"]
 
 
-async def test_unsubscribing_what_was_never_subscribed_does_nothing(make_driver: Make):
+async def test_unsubscribing_what_was_never_subscribed_does_nothing(make_driver: Make) -> None:
     async with make_driver() as driver:
         await driver.unsubscribe("room", Inbox().put)
 
 
-async def test_a_handler_may_be_taken_away_while_a_packet_is_delivered(make_driver: Make):
+async def test_a_handler_may_be_taken_away_while_a_packet_is_delivered(make_driver: Make) -> None:
     inbox = Inbox()
     async with pair(make_driver) as (one, other):
-        await one.subscribe("room", lambda _: one.remove_handler("room", inbox.put) and None)
+
+        def take_away(_: bytes) -> None:
+            one.remove_handler("room", inbox.put)
+
+        await one.subscribe("room", take_away)
         await one.subscribe("room", inbox.put)
         await one.subscribe("done", inbox.put)
         await other.publish("room", b"hello")
@@ -136,22 +140,22 @@ async def test_a_handler_may_be_taken_away_while_a_packet_is_delivered(make_driv
         assert await inbox.wait(1) == [b"end"]
 
 
-async def test_a_driver_is_active_while_it_is_entered(make_driver: Make):
+async def test_a_driver_is_active_while_it_is_entered(make_driver: Make) -> None:
     driver = make_driver()
-    assert not driver.active
+    seen = [driver.active]
     async with driver:
-        assert driver.active
-    assert not driver.active
+        seen.append(driver.active)
+    assert [*seen, driver.active] == [False, True, False]
 
 
-async def test_leaving_ends_the_streams_of_changes_with_inactive(make_driver: Make):
+async def test_leaving_ends_the_streams_of_changes_with_inactive(make_driver: Make) -> None:
     async with make_driver() as driver:
         changes = driver.watch_active()
     async with changes:
         assert [active async for active in changes] == [False]
 
 
-async def test_publishing_while_inactive_drops_the_packet(make_driver: Make):
+async def test_publishing_while_inactive_drops_the_packet(make_driver: Make) -> None:
     inbox = Inbox()
     async with pair(make_driver) as (one, other):
         await one.subscribe("room", inbox.put)
@@ -162,12 +166,12 @@ async def test_publishing_while_inactive_drops_the_packet(make_driver: Make):
         assert await inbox.wait(1) == [b"hello"]
 
 
-async def test_subscribing_outside_of_the_block_is_an_error(make_driver: Make):
+async def test_subscribing_outside_of_the_block_is_an_error(make_driver: Make) -> None:
     with pytest.raises(LocalProtocolError, match="async with"):
         await make_driver().subscribe("room", Inbox().put)
 
 
-async def test_unsubscribing_and_publishing_after_leaving_do_nothing(make_driver: Make):
+async def test_unsubscribing_and_publishing_after_leaving_do_nothing(make_driver: Make) -> None:
     inbox = Inbox()
     async with make_driver() as driver:
         await driver.subscribe("room", inbox.put)
@@ -176,7 +180,7 @@ async def test_unsubscribing_and_publishing_after_leaving_do_nothing(make_driver
     assert inbox.packets == []
 
 
-async def test_what_was_published_just_before_leaving_arrives(make_driver: Make):
+async def test_what_was_published_just_before_leaving_arrives(make_driver: Make) -> None:
     inbox = Inbox()
     async with make_driver() as stays:
         await stays.subscribe("room", inbox.put)
@@ -185,7 +189,7 @@ async def test_what_was_published_just_before_leaving_arrives(make_driver: Make)
         assert await inbox.wait(1) == [b"goodbye"]
 
 
-async def test_a_driver_can_be_entered_again_after_it_was_left(make_driver: Make):
+async def test_a_driver_can_be_entered_again_after_it_was_left(make_driver: Make) -> None:
     inbox = Inbox()
     first = make_driver()
     async with first:
@@ -196,7 +200,7 @@ async def test_a_driver_can_be_entered_again_after_it_was_left(make_driver: Make
         assert await inbox.wait(1) == [b"again"]
 
 
-async def test_cancelling_the_entering_leaves_nothing(make_driver: Make):
+async def test_cancelling_the_entering_leaves_nothing(make_driver: Make) -> None:
     entered = False
     with anyio.CancelScope() as scope:
         scope.cancel()
@@ -205,9 +209,10 @@ async def test_cancelling_the_entering_leaves_nothing(make_driver: Make):
     assert not entered
 
 
-async def test_cancelling_inside_the_block_leaves_nothing(make_driver: Make):
+async def test_cancelling_inside_the_block_leaves_nothing(make_driver: Make) -> None:
+    driver = make_driver()
     with anyio.fail_after(PATIENCE), anyio.CancelScope() as scope:
-        async with make_driver() as driver:
+        async with driver:
             await driver.subscribe("room", Inbox().put)
             scope.cancel()
             await checkpoint()
@@ -216,7 +221,7 @@ async def test_cancelling_inside_the_block_leaves_nothing(make_driver: Make):
 
 
 @pytest.mark.parametrize("method", ["subscribe", "unsubscribe", "publish"])
-async def test_every_method_can_be_cancelled(make_driver: Make, method: str):
+async def test_every_method_can_be_cancelled(make_driver: Make, method: str) -> None:
     inbox = Inbox()
     async with make_driver() as driver:
         await driver.subscribe("other", inbox.put)
@@ -231,13 +236,13 @@ async def test_every_method_can_be_cancelled(make_driver: Make, method: str):
         assert scope.cancelled_caught
 
 
-async def test_an_error_of_the_block_leaves_as_it_is(make_driver: Make):
+async def test_an_error_of_the_block_leaves_as_it_is(make_driver: Make) -> None:
     with pytest.raises(KeyError):
         async with make_driver():
             raise KeyError("mine")
 
 
-async def test_a_packet_that_is_too_large_is_refused_clearly(make_driver: Make, request: pytest.FixtureRequest):
+async def test_a_packet_that_is_too_large_is_refused_clearly(make_driver: Make, request: pytest.FixtureRequest) -> None:
     if "memory" in request.node.name:
         pytest.skip("memory carries packets of any size")
     async with make_driver() as driver:

@@ -15,7 +15,7 @@ from tests.api.drivers.inbox import Inbox
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_publisher_gets_its_own_packet():
+async def test_the_publisher_gets_its_own_packet() -> None:
     inbox = Inbox()
     async with MemoryDriver() as driver:
         await driver.subscribe("room", inbox.put)
@@ -23,7 +23,7 @@ async def test_the_publisher_gets_its_own_packet():
     assert inbox.packets == [b"hello"]
 
 
-async def test_every_handler_was_called_when_publish_returns():
+async def test_every_handler_was_called_when_publish_returns() -> None:
     inbox = Inbox()
     async with MemoryDriver() as driver:
         await driver.subscribe("room", inbox.put)
@@ -32,7 +32,7 @@ async def test_every_handler_was_called_when_publish_returns():
             assert len(inbox.packets) == number + 1
 
 
-async def test_two_drivers_do_not_reach_each_other():
+async def test_two_drivers_do_not_reach_each_other() -> None:
     inbox = Inbox()
     async with MemoryDriver() as one, MemoryDriver() as other:
         await one.subscribe("room", inbox.put)
@@ -40,7 +40,7 @@ async def test_two_drivers_do_not_reach_each_other():
     assert inbox.packets == []
 
 
-async def test_it_stays_active_until_the_last_one_left():
+async def test_it_stays_active_until_the_last_one_left() -> None:
     driver = MemoryDriver()
     async with driver:
         async with driver:
@@ -49,7 +49,7 @@ async def test_it_stays_active_until_the_last_one_left():
     assert not driver.active
 
 
-async def test_another_event_loop_is_refused_while_it_is_entered():
+async def test_another_event_loop_is_refused_while_it_is_entered() -> None:
     driver = MemoryDriver()
     errors: list[BaseException] = []
 
@@ -70,7 +70,7 @@ async def test_another_event_loop_is_refused_while_it_is_entered():
     assert "another event loop" in str(errors[0])
 
 
-async def test_publishing_from_another_event_loop_is_refused():
+async def test_publishing_from_another_event_loop_is_refused() -> None:
     driver = MemoryDriver()
     async with driver:
 
@@ -81,7 +81,7 @@ async def test_publishing_from_another_event_loop_is_refused():
             await anyio.to_thread.run_sync(publish_in_thread)
 
 
-def test_another_event_loop_may_follow_once_it_is_left():
+def test_another_event_loop_may_follow_once_it_is_left() -> None:
     driver = MemoryDriver()
 
     async def enter() -> bool:
@@ -92,5 +92,5 @@ def test_another_event_loop_may_follow_once_it_is_left():
     assert anyio.run(enter, backend="trio")
 
 
-def test_there_is_one_driver_for_the_whole_process():
+def test_there_is_one_driver_for_the_whole_process() -> None:
     assert process_wide_driver() is process_wide_driver()

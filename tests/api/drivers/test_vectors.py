@@ -12,9 +12,11 @@ from peerix.drivers import BroadcastDriver, MemoryDriver, NatsDriver
 from tests.api.drivers.inbox import Inbox
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from urllib.parse import ParseResult
 
     from peerix.drivers import Driver
+    from peerix.drivers.nats.client import Message
 
 pytestmark = pytest.mark.anyio
 
@@ -32,12 +34,14 @@ class RecordingClient:
     max_payload = 1 << 20
     pending_data_size = 0
 
+    discovered_servers: Sequence[ParseResult] = ()
+
     def __init__(self) -> None:
         self.calls: list[dict[str, object]] = []
         self.stats = {"reconnects": 0}
 
     async def subscribe(
-        self, subject: str, *, cb: Callable[[object], Awaitable[None]], pending_bytes_limit: int
+        self, subject: str, *, cb: Callable[[Message], Awaitable[None]], pending_bytes_limit: int
     ) -> RecordingSubscription:
         self.calls.append({"call": "nc.subscribe", "args": [subject]})
         return RecordingSubscription(self, subject)
@@ -45,7 +49,7 @@ class RecordingClient:
     async def publish(self, subject: str, payload: bytes) -> None:
         self.calls.append({"call": "nc.publish", "args": [subject, {"bytes": payload.hex()}]})
 
-    async def flush(self, timeout: float) -> None:
+    async def flush(self, timeout: int) -> None:  # noqa: ASYNC109 - nats-py says so
         pass
 
     async def close(self) -> None:
@@ -71,7 +75,7 @@ async def play(driver: Driver, inbox: Inbox) -> None:
     await driver.unsubscribe("ROOM", inbox.put)
 
 
-async def test_the_memory_driver_delivers_as_the_browser_librarys():
+async def test_the_memory_driver_delivers_as_the_browser_librarys() -> None:
     vector = VECTORS["memory"]
     inbox = Inbox()
     other = Inbox()
@@ -82,7 +86,7 @@ async def test_the_memory_driver_delivers_as_the_browser_librarys():
     assert [list(packet) for packet in inbox.packets + other.packets] == vector["delivered_to_handlers"]
 
 
-async def test_the_broadcast_driver_hears_another_one_and_not_itself():
+async def test_the_broadcast_driver_hears_another_one_and_not_itself() -> None:
     inbox = Inbox()
     async with BroadcastDriver("vectors") as driver, BroadcastDriver("vectors") as other:
         await driver.subscribe("ROOM", inbox.put)
@@ -93,7 +97,7 @@ async def test_the_broadcast_driver_hears_another_one_and_not_itself():
     assert [list(packet) for packet in inbox.packets] == VECTORS["broadcast-channel"]["delivered_to_handlers"]
 
 
-async def test_the_nats_driver_makes_the_calls_of_the_browser_librarys(anyio_backend_name: str):
+async def test_the_nats_driver_makes_the_calls_of_the_browser_librarys(anyio_backend_name: str) -> None:
     if anyio_backend_name == "trio":
         pytest.skip("a client that is handed in works on asyncio only")
     vector = VECTORS["nats"]

@@ -97,7 +97,7 @@ class Client(Protocol):
         """Send to a subject."""
         ...
 
-    async def flush(self, timeout: float) -> None:  # noqa: ASYNC109 - nats-py says so
+    async def flush(self, timeout: int) -> None:  # noqa: ASYNC109 - nats-py says so
         """Wait until the server has all that was sent."""
         ...
 

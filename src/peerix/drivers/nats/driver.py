@@ -25,6 +25,9 @@ from peerix.rtc.task_groups import owned_task_group
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+CONNECT_LIMIT = 10.0
+"""Seconds that entering may take."""
+
 PING_INTERVAL = 20
 """Seconds between two questions whether the server is still there; two without an answer end a connection."""
 
@@ -65,7 +68,7 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
         *,
         prefix: str = "",
         echo: bool = False,
-        connect_limit: float = 10.0,
+        connect_limit: float = CONNECT_LIMIT,
         **options: Any,
     ) -> None:
         super().__init__()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from peerix.drivers.nats.client import Client, Connection, Message, Subscription
 
-FLUSH_TIMEOUT = 2.0
+FLUSH_TIMEOUT = 2
 """Seconds to wait for the server's word that a subscription is in effect."""
 
 _WRITE_INTERVAL = 0.001

@@ -1,0 +1,124 @@
+"""`peerix join`: both ways, by hand and by pipe."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from peerix import BroadcastDriver, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.api.cli.processes import Cli
+
+    Start = Callable[..., Cli]
+
+
+@pytest.mark.parametrize("backends", [("asyncio", "trio"), ("uvloop", "asyncio")])
+def test_two_members_hear_each_other(cli: Start, room: str, backends: tuple[str, str]) -> None:
+    alice = cli("join", room, "--name", "Alice", "--backend", backends[0], "--json")
+    bob = cli("join", room, "--name", "Bob", "--backend", backends[1])
+    alice.say("hello Bob")
+    bob.wait_text("Alice: hello Bob")
+    bob.say("hello Alice")
+    event = alice.wait_event("message", data="hello Alice")
+    assert event["peer_name"] == "Bob"
+    assert event["type"] == "text"
+    assert event["label"] == "chat"
+
+
+def test_lines_arrive_in_order(cli: Start, room: str) -> None:
+    listener = cli("join", room, "--json", "--backend", "trio")
+    speaker = cli("join", room)
+    lines = [f"line {number}" for number in range(200)]
+    for line in lines:
+        speaker.say(line)
+    speaker.end_input()
+    assert speaker.finish() == 0
+    listener.wait_event("message", data=lines[-1])
+    assert [event["data"] for event in listener.events("message")] == lines
+
+
+def test_piped_input_waits_for_a_listener_and_ends_when_all_is_delivered(cli: Start, room: str) -> None:
+    speaker = cli("join", room, "--name", "Script")
+    speaker.say("first")
+    speaker.say("last")
+    speaker.end_input()
+    speaker.wait_text("joined room")
+    listener = cli("join", room)
+    listener.wait_text("Script: last")
+    assert speaker.finish() == 0
+    listener.wait_text("Script has left")
+
+
+def test_without_input_it_stays_when_asked_to(cli: Start, room: str) -> None:
+    stays = cli("join", room, "--keep", "--wait", 0)
+    stays.end_input()
+    visitor = cli("join", room, "--json")
+    visitor.wait_event("connection", state="connected")
+    visitor.say("are you there?")
+    stays.wait_text("are you there?")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_cleanly_and_the_others_hear_that_it_left(
+    cli: Start, room: str, number: signal.Signals, code: int
+) -> None:
+    leaves = cli("join", room, "--name", "Leaver")
+    stays = cli("join", room)
+    stays.wait_text("Leaver is here")
+    leaves.signal(number)
+    assert leaves.finish() == code
+    stays.wait_text("Leaver has left")
+    assert "Traceback" not in "".join(leaves.err)
+
+
+def test_files_are_taken_when_a_folder_is_given(cli: Start, room: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("a note")
+    chat = cli("join", room, "--output", tmp_path / "taken")
+    assert cli("send", tmp_path / "note.txt", "--room", room).finish() == 0
+    chat.wait_text("received")
+    assert (tmp_path / "taken" / "note.txt").read_text() == "a note"
+
+
+def test_nothing_that_others_send_can_drive_the_terminal(cli: Start, room: str) -> None:
+    listener = cli("join", room)
+
+    async def send_escapes() -> None:
+        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+            await peer.join(room, {"name": "\x1b[31mEve\nBob: forged"})
+            await peer.open("chat")
+            with anyio.fail_after(20):
+                await peer.wait_open("chat")
+                await peer.send("\x1b]0;title\a \u202egnp.exe", "chat")
+                await peer.send({"json": "\x1b[2J"}, "chat")
+                await peer.send(b"\x1b[2J", "chat")
+
+    anyio.run(send_escapes)
+    listener.wait_text("binary data")
+    output = "\n".join([*listener.out, *listener.err])
+    assert "\x1b" not in output
+    assert "\u202e" not in output
+    assert not any(line.startswith("Bob:") for line in listener.out)
+
+
+def test_values_and_bytes_are_told_apart_in_json(cli: Start, room: str) -> None:
+    listener = cli("join", room, "--json")
+
+    async def send_values() -> None:
+        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+            await peer.join(room)
+            await peer.open("chat")
+            with anyio.fail_after(20):
+                await peer.wait_open("chat")
+                await peer.send({"a": [1, None]}, "chat", info="why")
+                await peer.send(b"\x00\xff", "chat")
+
+    anyio.run(send_values)
+    listener.wait_event("message", type="json", data={"a": [1, None]}, info="why")
+    listener.wait_event("message", type="bytes", data="AP8=")
