@@ -34,18 +34,9 @@ from peerix.core.sctp.chunks import (
 from peerix.core.sctp.wire import write_packet
 from tests.core.sctp.pairs import START, connected, exchange
 
-KINDS = [DATA, I_DATA, INIT, INIT_ACK, SACK, HEARTBEAT, HEARTBEAT_ACK, ABORT, SHUTDOWN, SHUTDOWN_ACK, ERROR] + [
-    COOKIE_ECHO,
-    COOKIE_ACK,
-    SHUTDOWN_COMPLETE,
-    RE_CONFIG,
-    PAD,
-    FORWARD_TSN,
-    I_FORWARD_TSN,
-    63,
-    127,
-    191,
-    255,
+KINDS = [
+    *(DATA, I_DATA, INIT, INIT_ACK, SACK, HEARTBEAT, HEARTBEAT_ACK, ABORT, SHUTDOWN, SHUTDOWN_ACK, ERROR),
+    *(COOKIE_ECHO, COOKIE_ACK, SHUTDOWN_COMPLETE, RE_CONFIG, PAD, FORWARD_TSN, I_FORWARD_TSN, 63, 127, 191, 255),
 ]
 
 small_numbers = st.integers(0, 0xFFFFFFFF) | st.integers(0, 20)

@@ -258,7 +258,7 @@ class Association:
         if self._handshake.outbox or self._control.chunks:
             return True
         established = self._dispatch.established
-        if established is None:
+        if established is None or self._handshake.lifecycle.ended:
             return False
         return established.inbound.received.urgent or self._outbound.has_pending or not established.resets.is_idle
 

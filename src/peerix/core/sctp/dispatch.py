@@ -315,6 +315,8 @@ class Dispatch:
     def abort(self, cause: int, reason: str) -> None:
         """End the association at once and tell the peer."""
         wire = self._wire
+        if self._lifecycle.ended:
+            return
         if wire.remote_tag:
             packet = write_packet(wire.local_port, wire.remote_port, wire.remote_tag, chunks.write_abort(cause, reason))
             self.close(reason, by_peer=False)

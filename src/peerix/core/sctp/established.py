@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.sctp.heartbeat import Heartbeat
 from peerix.core.sctp.inbound import Inbound
-from peerix.core.sctp.path_mtu import ETHERNET, TIMEOUTS_OF_A_BLACK_HOLE, PathMtuDiscovery
+from peerix.core.sctp.path_mtu import ETHERNET, PathMtuDiscovery
 from peerix.core.sctp.reset import StreamReset
 from peerix.core.sctp.shutdown import Shutdown
 
@@ -81,12 +81,11 @@ class Established:
         self.watch_size(now)
 
     def watch_size(self, now: float) -> None:
-        """Fall back to small packets when large ones seem to vanish."""
+        """Doubt the size of packets when large ones seem to vanish."""
         recovery = self._outbound.recovery
-        silent = recovery.timer.expirations >= TIMEOUTS_OF_A_BLACK_HOLE
         stubborn, recovery.detector.stubborn = recovery.detector.stubborn, 0
-        if (silent or stubborn > self.path_mtu.base) and self.path_mtu.fall_back(now):
-            self._outbound.set_packet_size(self.path_mtu.size)
+        if recovery.timer.expirations or stubborn > self.path_mtu.base:
+            self.path_mtu.confirm(now)
 
     def take_probes(self, config: SctpConfig, now: float) -> list[bytes]:
         """Return the bodies of packets that probe the path; the first of them when there is much to send."""
@@ -98,7 +97,13 @@ class Established:
             limit = config.max_packet_size_limit if self.agreement.large_packets else ETHERNET
             path_mtu.limit = min(limit, config.max_packet_size_limit) & ~3
             path_mtu.start(now)
-        return path_mtu.take_probes(outbound.recovery.timeout.srtt, now)
+        probes = path_mtu.take_probes(outbound.recovery.timeout.srtt, now)
+        self._follow_size()
+        return probes
+
+    def _follow_size(self) -> None:
+        if self.path_mtu.size != self._outbound.recovery.packet_size:
+            self._outbound.set_packet_size(self.path_mtu.size)
 
     def receive_heartbeat_ack(self, value: bytes, now: float) -> bool:
         """Take the answer to a heartbeat or a probe; False when it is none."""
@@ -106,6 +111,5 @@ class Established:
             return True
         if not self.path_mtu.receive_ack(value, now):
             return False
-        if self.path_mtu.size > self._outbound.recovery.packet_size:
-            self._outbound.set_packet_size(self.path_mtu.size)
+        self._follow_size()
         return True

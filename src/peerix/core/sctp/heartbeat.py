@@ -53,12 +53,20 @@ class Heartbeat:
         """Send one; the last one without an answer counts as silence (RFC 9260 section 8.1)."""
         if self._due is None or now < self._due:
             return
+        recovery = self._recovery
+        if recovery.outstanding.chunks:
+            # What is sent shows whether the path works; its timeouts are counted.
+            self._nonce = b""
+            self._due = now + self._interval
+            return
         if self._nonce:
-            self._recovery.silent += 1
+            recovery.silent += 1
         self._nonce = self._random_bytes(8)
         info = write_tlv(HEARTBEAT_INFO, _INFO.pack(now, self._nonce), last=True)
         self._control.add(write_chunk(HEARTBEAT, 0, info))
-        self._due = now + (self._recovery.timeout.rto if self._recovery.silent else self._interval)
+        timeout = recovery.timeout
+        backed_off = min(timeout.rto * (1 << recovery.silent), timeout.maximum)
+        self._due = now + (min(backed_off, self._interval) if recovery.silent else self._interval)
 
     def receive_ack(self, value: bytes, now: float) -> bool:
         """Take an answer to a heartbeat of ours; False when it is none."""

@@ -198,6 +198,14 @@ class Outstanding:
                 self.flight -= end - start
             self.chunks[tsn] = (message, start, end, sent_at, 0, fragment)
 
+    def add_settled(self, message: OutboundMessage, now: float) -> int:
+        """Take a TSN for a chunk that never leaves; return it."""
+        tsn = self.next_tsn
+        self.next_tsn = tsn + 1
+        end = len(message.data)
+        self.chunks[tsn] = (message, end, end, now, 0, message.fragments)
+        return tsn
+
     def highest_in_flight(self) -> int | None:
         """Return the highest TSN on the path; what a tail-loss probe sends again."""
         for tsn in range(self.next_tsn - 1, self.cumulative, -1):

@@ -35,9 +35,6 @@ PROBE_INTERVAL = 0.25
 PMTU_RAISE_TIMER = 600.0
 """Seconds after which larger sizes are tried anew (RFC 8899 section 5.1.1)."""
 
-TIMEOUTS_OF_A_BLACK_HOLE = 2
-"""Timeouts in a row that are taken for a path which carries less than before (RFC 8899 section 4.3)."""
-
 _INFO = struct.Struct("!d8sI")
 
 
@@ -58,7 +55,18 @@ class PathMtuDiscovery:
     :ivar limit: the largest size to try.
     """
 
-    __slots__ = ("_deadline", "_pending", "_random_bytes", "_sent", "_tries", "base", "limit", "size", "started")
+    __slots__ = (
+        "_confirming",
+        "_deadline",
+        "_pending",
+        "_random_bytes",
+        "_sent",
+        "_tries",
+        "base",
+        "limit",
+        "size",
+        "started",
+    )
 
     def __init__(self, base: int, limit: int, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
@@ -71,6 +79,7 @@ class PathMtuDiscovery:
         self._sent: dict[bytes, int] = {}
         """Sizes on the path, by nonce."""
         self._tries = 0
+        self._confirming = False
 
     def reset(self, base: int) -> None:
         """Begin again on another path."""
@@ -83,6 +92,7 @@ class PathMtuDiscovery:
         self._pending.clear()
         self._sent.clear()
         self._tries = 0
+        self._confirming = False
 
     def start(self, now: float) -> None:
         """Begin to look, when it pays."""
@@ -92,6 +102,7 @@ class PathMtuDiscovery:
     def _begin(self, sizes: tuple[int, ...], now: float) -> None:
         self._sent.clear()
         self._tries = 0
+        self._confirming = False
         self._pending = [size for size in dict.fromkeys(sizes) if self.size < size <= self.limit]
         self._deadline = now if self._pending else now + PMTU_RAISE_TIMER
 
@@ -106,12 +117,20 @@ class PathMtuDiscovery:
         if not self._pending:
             self.start(now)
         elif self._tries >= MAX_PROBES:
-            self._begin(TUNNELS if self._pending[-1] == ETHERNET else (), now)
+            self._give_up(now)
         if not self._pending:
             return []
         self._tries += 1
         self._deadline = now + max(PROBE_INTERVAL, 2 * (rtt or 0.0))
         return [self._write(size, now) for size in reversed(self._pending)]
+
+    def _give_up(self, now: float) -> None:
+        """The sizes of this round do not pass."""
+        if self._confirming:
+            self.size = self.base
+            self.start(now)
+        else:
+            self._begin(TUNNELS if self._pending[-1] == ETHERNET else (), now)
 
     def _write(self, size: int, now: float) -> bytes:
         nonce = self._random_bytes(8)
@@ -128,19 +147,21 @@ class PathMtuDiscovery:
         size = self._sent.pop(nonce, None)
         if size is None:
             return False
-        if size > self.size:
-            self.size = size
+        if size > self.size or self._confirming:
+            self.size = max(self.size, size)
             self._pending = [larger for larger in self._pending if larger > size]
             if not self._pending:
                 self._stop()
                 self._deadline = now + PMTU_RAISE_TIMER
         return True
 
-    def fall_back(self, now: float) -> bool:
-        """The path swallows large packets: go back to the base and try less than before; return whether that helps."""
-        if self.size <= self.base:
-            return False
-        smaller = tuple(size for size in (JUMBO, ETHERNET, *TUNNELS) if size < self.size)
-        self.size = self.base
-        self._begin(smaller, now)
-        return True
+    def confirm(self, now: float) -> None:
+        """Packets vanish, perhaps since the path carries less than before: see whether this size still passes.
+
+        If it does not, it goes back to the base, and larger sizes are looked for anew (RFC 8899 section 4.3).
+        """
+        if self.size > self.base and not self._confirming:
+            self._stop()
+            self._confirming = True
+            self._pending = [self.size]
+            self._deadline = now

@@ -52,8 +52,12 @@ class PartialReliability:
         if not limits.exceeded(sends, now):
             return False
         limits.abandoned = True
-        self._queue.drop(message)
+        unsent = self._queue.drop(message)
         if limits.last_tsn >= 0:
+            if unsent:
+                # The peer may have all that left of it and would wait for the end. A TSN that is never sent stands for
+                # the rest: FORWARD TSN has something to skip then.
+                limits.last_tsn = self._outstanding.add_settled(message, now)
             self._outstanding.abandon(limits.first_tsn, limits.last_tsn, message)
             self.pending = True
         self._counters.abandoned_messages += 1

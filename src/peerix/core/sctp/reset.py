@@ -60,6 +60,18 @@ class _Request:
         self.stream_ids = stream_ids
 
 
+class _PeerRequest:
+    """The last request of the peer, and what came of it."""
+
+    __slots__ = ("last_tsn", "number", "result", "stream_ids")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.result = ResetResult.DENIED
+        self.last_tsn = -1
+        self.stream_ids: tuple[int, ...] = ()
+
+
 class StreamReset:
     """Resets streams of ours, and follows the peer's resets.
 
@@ -68,10 +80,9 @@ class StreamReset:
 
     __slots__ = (
         "_control",
-        "_deferred",
         "_events",
         "_inbound",
-        "_last_answer",
+        "_last",
         "_next_number",
         "_outbound",
         "_peer_number",
@@ -96,10 +107,7 @@ class StreamReset:
         self._events = events
         self._next_number = initial_tsn
         self._peer_number = agreement.initial_tsn
-        self._last_answer: tuple[int, int] | None = None
-        """Number and result of the peer's last request."""
-        self._deferred: tuple[int, int, tuple[int, ...]] | None = None
-        """Number, last TSN and streams of a request of the peer that waits for data."""
+        self._last: _PeerRequest | None = None
         self._request: _Request | None = None
         self._waiting: dict[int, None] = {}
         self.timer = RetransmissionTimer(outbound.recovery.timeout)
@@ -180,52 +188,50 @@ class StreamReset:
 
     def _answer(self, number: int, kind: int, content: bytes) -> int:
         """Do what the peer asks for, once (RFC 6525 section 5.2.1)."""
-        last = self._last_answer
-        if last is not None and last[0] == number:
-            return last[1]
+        last = self._last
+        if last is not None and last.number == number:
+            return last.result
         if number != self._peer_number:
             return ResetResult.BAD_SEQUENCE_NUMBER
         self._peer_number = (number + 1) & TSN_MASK
-        self._deferred = None
+        self._last = request = _PeerRequest(number)
         if kind == OUTGOING_RESET:
-            result = self._receive_outgoing_reset(number, content)
+            self._receive_outgoing_reset(request, last, content)
         elif kind == INCOMING_RESET:
-            result = self._receive_incoming_reset(content)
-        else:
-            result = ResetResult.DENIED
-        self._last_answer = (number, result)
-        return result
+            request.result = self._receive_incoming_reset(content)
+        return request.result
 
-    def _receive_outgoing_reset(self, number: int, content: bytes) -> int:
+    def _receive_outgoing_reset(self, request: _PeerRequest, last: _PeerRequest | None, content: bytes) -> None:
         """The peer resets streams of its own, once all it sent on them is here (RFC 6525 section 5.2.2)."""
         if len(content) < 12 or len(content) & 1:
-            return ResetResult.DENIED
-        received = self._inbound.received
-        last_tsn = unwrap(int.from_bytes(content[8:12], "big"), received.cumulative)
-        stream_ids: tuple[int, ...] = struct.unpack(f"!{(len(content) - 12) // 2}H", content[12:])
-        if last_tsn > received.cumulative:
-            self._deferred = (number, last_tsn, stream_ids)
-            return ResetResult.IN_PROGRESS
-        self._perform(stream_ids)
-        return ResetResult.PERFORMED
+            return
+        cumulative = self._inbound.received.cumulative
+        request.last_tsn = unwrap(int.from_bytes(content[8:12], "big"), cumulative)
+        request.stream_ids = struct.unpack(f"!{(len(content) - 12) // 2}H", content[12:])
+        request.result = ResetResult.IN_PROGRESS
+        if last is not None and (last.last_tsn, last.stream_ids) == (request.last_tsn, request.stream_ids):
+            # Asked again under another number, since we had it wait.
+            request.result = last.result
+        self._perform(request)
 
-    def _perform(self, stream_ids: tuple[int, ...]) -> None:
-        self._inbound.reassembly.reset(stream_ids)
-        self._events.append(StreamsReset(stream_ids))
+    def _perform(self, request: _PeerRequest) -> bool:
+        """Perform the reset if it was not and all data is here; return whether it was done now."""
+        due = request.last_tsn <= self._inbound.received.cumulative
+        if request.result is not ResetResult.IN_PROGRESS or not due:
+            return False
+        request.result = ResetResult.PERFORMED
+        self._inbound.reassembly.reset(request.stream_ids)
+        self._events.append(StreamsReset(request.stream_ids))
+        return True
 
     def finish_batch(self) -> None:
         """Perform the reset that waited for data, and say so without being asked again."""
-        if self._deferred is None:
-            return
-        number, last_tsn, stream_ids = self._deferred
-        if last_tsn <= self._inbound.received.cumulative:
-            self._deferred = None
-            self._last_answer = (number, ResetResult.PERFORMED)
-            self._perform(stream_ids)
-            answer = write_tlv(RESPONSE, struct.pack("!II", number, ResetResult.PERFORMED))
+        request = self._last
+        if request is not None and self._perform(request):
+            answer = write_tlv(RESPONSE, struct.pack("!II", request.number, request.result))
             self._control.add(write_chunk(RE_CONFIG, 0, answer))
 
-    def _receive_incoming_reset(self, content: bytes) -> int:
+    def _receive_incoming_reset(self, content: bytes) -> ResetResult:
         """The peer wants us to reset streams of ours (RFC 6525 section 5.2.3)."""
         if len(content) & 1:
             return ResetResult.DENIED
