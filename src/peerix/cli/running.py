@@ -77,19 +77,19 @@ async def _watch_signals(
     *,
     task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    try:
-        with anyio.open_signal_receiver(*_EXITS) as signals:
-            task_status.started()
-            async for number in signals:
-                if caught:
-                    # Asked twice: what still holds us up, such as a read from a pipe, is left as it is.
-                    signal.signal(number, signal.SIG_DFL)
-                    signal.raise_signal(number)
-                caught.append(number)
-                scope.cancel()
-    except NotImplementedError:
-        # Windows: Ctrl-C is a KeyboardInterrupt there.
+    if sys.platform == "win32":
+        # asyncio has no such thing there; Ctrl-C is a KeyboardInterrupt.
         task_status.started()
+        return
+    with anyio.open_signal_receiver(*_EXITS) as signals:
+        task_status.started()
+        async for number in signals:
+            if caught:
+                # Asked twice: what still holds us up, such as a read from a pipe, is left as it is.
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+            caught.append(number)
+            scope.cancel()
 
 
 def _for_people(error: Exception) -> Exception:

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["nats_server_of_session", "own_nats_server", "shared_nats_server"]
 
+ON_ASYNCIO = pytest.mark.parametrize(
+    "anyio_backend",
+    [
+        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+        pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    ],
+)
+"""For what works on asyncio only."""
+
 KINDS = ["memory", "broadcast", "loopback", "nats"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from peerix.core.errors import LocalProtocolError, SignalingError
-from tests.api.drivers.conftest import pair
+from tests.api.drivers.conftest import maker, pair
 from tests.api.drivers.inbox import PATIENCE, Inbox
 
 if TYPE_CHECKING:
@@ -242,9 +242,8 @@ async def test_an_error_of_the_block_leaves_as_it_is(make_driver: Make) -> None:
             raise KeyError("mine")
 
 
-async def test_a_packet_that_is_too_large_is_refused_clearly(make_driver: Make, request: pytest.FixtureRequest) -> None:
-    if "memory" in request.node.name:
-        pytest.skip("memory carries packets of any size")
-    async with make_driver() as driver:
+@pytest.mark.parametrize("kind", ["broadcast", "loopback", "nats"])
+async def test_a_packet_that_is_too_large_is_refused_clearly(kind: str, request: pytest.FixtureRequest) -> None:
+    async with maker(kind, request)() as driver:
         with pytest.raises(SignalingError, match="too large"):
             await driver.publish("room", bytes(1_100_000))

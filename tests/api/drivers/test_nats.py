@@ -19,6 +19,7 @@ from nats.aio.client import Client
 
 from peerix.core.errors import LocalProtocolError, SignalingError
 from peerix.drivers import NatsDriver, from_url
+from tests.api.drivers.conftest import ON_ASYNCIO
 from tests.api.drivers.inbox import PATIENCE, Inbox
 from tests.support.components import require_program
 from tests.support.nats_server import NatsServer, free_port
@@ -307,14 +308,15 @@ async def test_ten_thousand_packets_cross_in_order(shared_nats_server: NatsServe
         assert await inbox.wait(len(packets)) == packets
 
 
-async def test_a_client_of_the_caller_is_used_and_left_open(
-    own_nats_server: NatsServer, anyio_backend_name: str
-) -> None:
-    if anyio_backend_name == "trio":
-        with pytest.raises(LocalProtocolError, match="asyncio only"):
-            async with NatsDriver(Client()):
-                pass
-        return
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_client_of_the_caller_is_refused_on_trio() -> None:
+    with pytest.raises(LocalProtocolError, match="asyncio only"):
+        async with NatsDriver(Client()):
+            pass
+
+
+@ON_ASYNCIO
+async def test_a_client_of_the_caller_is_used_and_left_open(own_nats_server: NatsServer) -> None:
     inbox = Inbox()
     client = Client()
     await client.connect(own_nats_server.url, error_cb=ignore, reconnect_time_wait=1)
@@ -338,9 +340,8 @@ async def ignore(error: Exception) -> None:
     pass
 
 
-async def test_a_client_that_is_not_connected_is_refused(anyio_backend_name: str) -> None:
-    if anyio_backend_name == "trio":
-        pytest.skip("a client that is handed in works on asyncio only")
+@ON_ASYNCIO
+async def test_a_client_that_is_not_connected_is_refused() -> None:
     with pytest.raises(SignalingError, match="not connected"):
         async with NatsDriver(Client()):
             pass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from peerix.drivers import BroadcastDriver, MemoryDriver, NatsDriver
+from tests.api.drivers.conftest import ON_ASYNCIO
 from tests.api.drivers.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -97,9 +98,8 @@ async def test_the_broadcast_driver_hears_another_one_and_not_itself() -> None:
     assert [list(packet) for packet in inbox.packets] == VECTORS["broadcast-channel"]["delivered_to_handlers"]
 
 
-async def test_the_nats_driver_makes_the_calls_of_the_browser_librarys(anyio_backend_name: str) -> None:
-    if anyio_backend_name == "trio":
-        pytest.skip("a client that is handed in works on asyncio only")
+@ON_ASYNCIO
+async def test_the_nats_driver_makes_the_calls_of_the_browser_librarys() -> None:
     vector = VECTORS["nats"]
     client = RecordingClient()
     async with NatsDriver(client, prefix=vector["options"]["prefix"]) as driver:
