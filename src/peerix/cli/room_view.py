@@ -61,7 +61,7 @@ class RoomView:
         elif isinstance(event, ChannelErrorEvent | ErrorEvent):
             remote = event.remote
             fields: dict[str, object] = {} if remote is None else _fields(remote)
-            self._output.error(one_line(str(event.error)), code=str(event.error.code), **fields)
+            self._output.error(one_line(str(event.error)), kind=str(event.error.code), **fields)
 
     def _show_state(self, event: ConnectionEvent) -> None:
         state = str(event.state)

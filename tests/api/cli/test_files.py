@@ -297,3 +297,12 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_refusal_is_told_to_the_sender(cli: Start, room: str, source: Path, folder: Path) -> None:
+    receive = cli("receive", "--room", room, "--output", folder, "--max-size", "1k")
+    send = cli("send", source, "--room", room)
+    assert (send.finish(), receive.finish()) == (1, 1)
+    assert "was not sent" in send.wait_text("cat.jpg")
+    assert "limit of 1000 bytes" in receive.wait_text("cat.jpg")
+    assert left_in(folder) == []
