@@ -16,7 +16,7 @@ cd "$folder/peerix"
 
 echo "== the README's commands, at $(git rev-parse --short HEAD)"
 "$python" -m tools.readme README.md > "$folder/readme.sh"
-timeout 900 bash "$folder/readme.sh"
+timeout --kill-after=5 300 bash "$folder/readme.sh"
 echo "== make demo"
 timeout 120 make --silent demo
 echo "== make test, the part that uses sockets"
