@@ -1,4 +1,4 @@
-"""The other stacks, one process each for the whole session."""
+"""The other stacks and the browsers, one process each for the whole session."""
 
 from __future__ import annotations
 
@@ -6,16 +6,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.stacks import STACKS
+from tests.support.stacks import BROWSERS, PROCESSES, chromium_stack, run_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.chromium import Chromium
     from tests.support.stacks import Stack
 
 
-@pytest.fixture(scope="session", params=STACKS)
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Chromium, with its addresses in its candidates."""
+    with run_chromium(tmp_path_factory.mktemp("chromium"), hide_addresses=False) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def chromium_that_hides_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """Chromium as it comes: with names of mDNS in its candidates."""
+    with run_chromium(tmp_path_factory.mktemp("chromium"), hide_addresses=True) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session", params=[*PROCESSES, *BROWSERS])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Another WebRTC stack, ready to make connections."""
-    with STACKS[request.param](tmp_path_factory.mktemp("stack")) as started:
+    if request.param in BROWSERS:
+        yield chromium_stack(request.getfixturevalue(BROWSERS[request.param]))
+        return
+    with PROCESSES[request.param](tmp_path_factory.mktemp("stack")) as started:
         yield started

@@ -125,6 +125,10 @@ class Foreign:
         report: list[dict[str, Any]] = await self._ask("statistics")
         return report
 
+    async def add_transceiver(self, kind: str, direction: str) -> None:
+        """Add a section for media."""
+        await self._ask("addTransceiver", kind=kind, direction=direction)
+
     async def create_channel(self, label: str, **options: object) -> ForeignChannel:
         """Create a channel with the options of W3C."""
         reply = await self._ask("createChannel", label=label, options=options)

@@ -6,7 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.agents import start_aiortc
+import anyio
+
+from tests.support.agents import INTEROP, start_aiortc
+from tests.support.chromium import Chromium, PageAgent
+from tests.support.components import require_program
 from tests.support.connections import LOOPBACK
 
 if TYPE_CHECKING:
@@ -17,13 +21,15 @@ if TYPE_CHECKING:
     from peerix.rtc import Configuration
     from tests.support.agents import Agent
 
+SITES = {"agents": INTEROP / "agents", "browser": INTEROP / "browser"}
+
 
 @dataclass(slots=True, frozen=True)
 class Stack:
     """A stack that runs.
 
     :param configuration: how our side has to be to reach it.
-    :param cannot: what it has no means for: "trickle", "close", ...
+    :param cannot: what it does not do, or not as the standards want.
     :param max_message_size: the largest message that it can send, in bytes.
     :param absent: what its channels say for a limit that they do not have.
     """
@@ -40,7 +46,7 @@ class Stack:
 
 
 @contextmanager
-def aiortc(folder: Path) -> Iterator[Stack]:
+def run_aiortc(folder: Path) -> Iterator[Stack]:
     """Start aiortc, which gathers all candidates before it shows a description."""
     agent = start_aiortc(folder / "stderr")
     try:
@@ -49,4 +55,23 @@ def aiortc(folder: Path) -> Iterator[Stack]:
         agent.stop()
 
 
-STACKS: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {"aiortc": aiortc}
+@contextmanager
+def run_chromium(folder: Path, *, hide_addresses: bool) -> Iterator[Chromium]:
+    """Start Chromium, with or without mDNS names in the place of its addresses."""
+    browser = Chromium(require_program("chromium"), folder, SITES, hide_addresses=hide_addresses)
+    try:
+        yield browser
+    finally:
+        browser.stop()
+
+
+def chromium_stack(browser: Chromium) -> Stack:
+    """A page that makes connections."""
+    return Stack(PageAgent(anyio.run(browser.open, "browser/webrtc.html")))
+
+
+PROCESSES: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {"aiortc": run_aiortc}
+"""Stacks that are a process of their own."""
+
+BROWSERS = {"chromium": "chromium", "chromium-mdns": "chromium_that_hides_addresses"}
+"""Stacks in a browser, and the fixture that has it."""

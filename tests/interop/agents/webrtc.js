@@ -153,6 +153,10 @@ export class WebRtcAgent {
       this.#connections[connection].native.close();
     },
 
+    addTransceiver: ({ connection, kind, direction }) => {
+      this.#connections[connection].native.addTransceiver(kind, { direction });
+    },
+
     createChannel: ({ connection, label, options }) =>
       this.#keep(this.#connections[connection].native.createDataChannel(label, options)),
 

@@ -1,0 +1,233 @@
+"""Debian's Chromium, driven over the DevTools protocol on a pair of pipes: no port, no driver program, no package.
+
+Pages come from folders of this repository: requests for `ORIGIN` are answered over DevTools, so there is no web server
+either. `http://localhost` is a secure context, as keys and encryption in a page need one.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import fcntl
+import itertools
+import json
+import mimetypes
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from tests.support.replies import ForeignError, Replies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ORIGIN = "http://localhost"
+HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
+LOAD_TIMEOUT = 20.0  # seconds
+STOP_TIMEOUT = 10.0  # seconds
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--remote-debugging-pipe",
+    "--allow-loopback-in-peer-connection",
+    "--disable-background-networking",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-breakpad",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-renderer-backgrounding",
+    "--disable-sync",
+    "--no-default-browser-check",
+    "--no-first-run",
+)
+
+
+class Chromium:
+    """One browser process.
+
+    :param folder: for its profile and temporary files; nothing is written elsewhere.
+    :param sites: folders by the first part of a page's path.
+    """
+
+    def __init__(self, program: str, folder: Path, sites: Mapping[str, Path], *, hide_addresses: bool) -> None:
+        self.replies = Replies()
+        self.pages: dict[str, Page] = {}
+        self._sites = sites
+        self._own_numbers = itertools.count(1 << 30)
+        self._lock = threading.Lock()
+        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}"]
+        if not hide_addresses:
+            flags.append(f"--disable-features={HIDE_ADDRESSES}")
+        their_in, self._out = _far_pipe()
+        self._in, their_out = _far_pipe()
+        environment = os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+        with (folder / "stderr").open("w") as log:
+            self._process = subprocess.Popen(
+                # It talks on the descriptors 3 and 4.
+                ["bash", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "bash", program, *flags, "about:blank"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(their_in, their_out),
+                env=environment,
+                start_new_session=True,
+            )
+        os.close(their_in)
+        os.close(their_out)
+        self._reader = threading.Thread(target=self._read, name="replies of Chromium", daemon=True)
+        self._reader.start()
+
+    async def command(self, method: str, session: str | None = None, **parameters: Any) -> Any:
+        """Carry out a DevTools command.
+
+        :raises ForeignError: it failed.
+        """
+        message = {"method": method, "params": parameters}
+        if session is not None:
+            message["sessionId"] = session
+        return await self.replies.ask(lambda number: self._send(number, message))
+
+    def _send(self, number: int, message: Mapping[str, Any]) -> None:
+        data = json.dumps({"id": number, **message}).encode() + b"\0"
+        with self._lock:
+            while data:
+                data = data[os.write(self._out, data) :]
+
+    def _read(self) -> None:
+        rest = b""
+        while data := os.read(self._in, 1 << 20):
+            *messages, rest = (rest + data).split(b"\0")
+            for message in messages:
+                self._receive(json.loads(message))
+        self.replies.end("the browser ended")
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        if "id" in message:
+            error = message.get("error")
+            self.replies.answer(message["id"], message.get("result"), None if error is None else json.dumps(error))
+        elif message["method"] == "Fetch.requestPaused":
+            self._serve(message["sessionId"], message["params"])
+        elif message["method"] == "Runtime.exceptionThrown":
+            details = message["params"]["exceptionDetails"]
+            trouble = details.get("exception", {}).get("description") or details["text"]
+            self.pages[message["sessionId"]].troubles.append(trouble)
+
+    def _serve(self, session: str, request: Mapping[str, Any]) -> None:
+        path = request["request"]["url"].removeprefix(ORIGIN + "/").partition("?")[0]
+        site, _, rest = path.partition("/")
+        file = self._sites[site] / rest if site in self._sites else Path("/nonexistent")
+        found = file.is_file()
+        content = file.read_bytes() if found else b""
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        parameters = {
+            "requestId": request["requestId"],
+            "responseCode": 200 if found else 404,
+            "responseHeaders": [{"name": "Content-Type", "value": f"{kind}; charset=utf-8"}],
+            "body": base64.b64encode(content).decode(),
+        }
+        message = {"method": "Fetch.fulfillRequest", "sessionId": session, "params": parameters}
+        self._send(next(self._own_numbers), message)
+
+    async def open(self, path: str) -> Page:
+        """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
+        target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        page = self.pages[session] = Page(self, target, session)
+        await self.command("Runtime.enable", session)
+        await self.command("Fetch.enable", session, patterns=[{"urlPattern": f"{ORIGIN}/*"}])
+        await self.command("Page.navigate", session, url=f"{ORIGIN}/{path}")
+        with anyio.fail_after(LOAD_TIMEOUT):
+            while not await page.has_loaded():
+                await anyio.sleep(0.01)
+        return page
+
+    def stop(self) -> None:
+        """End the browser, with every process of it."""
+        with contextlib.suppress(OSError):
+            self._send(next(self._own_numbers), {"method": "Browser.close"})
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reader.join()
+        os.close(self._in)
+        os.close(self._out)
+
+
+class Page:
+    """A page in a tab.
+
+    :ivar troubles: exceptions and rejections that nobody in the page handled.
+    """
+
+    def __init__(self, browser: Chromium, target: str, session: str) -> None:
+        self._browser = browser
+        self._target = target
+        self._session = session
+        self.troubles: list[str] = []
+
+    async def command(self, method: str, **parameters: Any) -> Any:
+        """Carry out a DevTools command in this page."""
+        return await self._browser.command(method, self._session, **parameters)
+
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate an expression, and wait for the promise if it is one.
+
+        :raises ForeignError: it threw.
+        """
+        reply = await self.command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in reply:
+            details = reply["exceptionDetails"]
+            raise ForeignError(details.get("exception", {}).get("description") or details["text"])
+        return reply["result"].get("value")
+
+    async def call(self, function: str, *arguments: object) -> Any:
+        """Call a function of the page with values that JSON can hold."""
+        return await self.evaluate(f"{function}({', '.join(map(json.dumps, arguments))})")
+
+    async def has_loaded(self) -> bool:
+        """Whether the scripts of the page have set `ready`."""
+        try:
+            loaded: bool = await self.evaluate("globalThis.ready === true")
+        except ForeignError:  # it is on its way from the empty page to this one
+            return False
+        if self.troubles:
+            raise ForeignError(self.troubles[0])
+        return loaded
+
+    async def close(self) -> None:
+        """Close the tab, as its user does."""
+        await self._browser.command("Target.closeTarget", targetId=self._target)
+        self._browser.pages.pop(self._session, None)
+
+
+class PageAgent:
+    """A page with the WebRTC agent in it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def request(self, op: str, **arguments: Any) -> Any:
+        """Ask for an operation."""
+        return await self._page.call("agent.handle", {"op": op, **arguments})
+
+
+def _far_pipe() -> tuple[int, int]:
+    """A pipe whose descriptors are not in the way of 3 and 4."""
+    ends = os.pipe()
+    far = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return far[0], far[1]
