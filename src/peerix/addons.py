@@ -20,5 +20,5 @@ class Addon(Protocol):
         ...
 
     async def detach(self, peer: Peer) -> None:
-        """End, and undo what `attach` did: unsubscribe, close channels. At the end of the block it has one second."""
+        """End, and undo what `attach` did. At the end of the block there is half a second for it."""
         ...

@@ -10,11 +10,10 @@ from peerix.core.errors import TransferAborted
 from peerix.core.rooms.transfer.channel import ChannelTransfers, carries_transfers
 from peerix.events import ChannelErrorEvent, ChannelEvent, MessageEvent
 from peerix.raw_carrier import ChannelStatistics, RawCarrier
-from peerix.rtc import ReadyState
 from peerix.transfer_carrier import TransferCarrier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from anyio import CancelScope
     from anyio.abc import TaskGroup
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from peerix.outbox import Outbox
     from peerix.receive_window import ReceiveWindow
     from peerix.remote_peer import RemotePeer
-    from peerix.rtc import DataChannel
+    from peerix.rtc import DataChannel, ReadyState
     from peerix.transfers import Transfer
 
 
@@ -152,9 +151,9 @@ class ChannelRun:
         statistics = self.view.statistics
         if self.view.raw:
             return RawCarrier(channel, self, self._window, tasks, statistics)
-        transfers = ChannelTransfers(polite=self._polite, read_timeout=self._options.read_timeout)
+        transfers = ChannelTransfers(polite=self._polite, read_timeout=self._options.limits.read_timeout)
         return TransferCarrier(
-            channel, transfers, self, self._window, tasks, statistics, self._options.max_message_size
+            channel, transfers, self, self._window, tasks, statistics, self._options.limits.max_message_size
         )
 
     async def _wait_closed(self) -> None:
@@ -183,8 +182,3 @@ class ChannelRun:
     def _tell(self, name: str) -> None:
         view = self.view
         self._emit(ChannelEvent(name, view.remote, view, view.label), None)
-
-
-def open_channels(channels: Iterable[RemoteChannel]) -> int:
-    """How many of some channels are open."""
-    return sum(channel.state is ReadyState.OPEN for channel in channels)

@@ -133,7 +133,7 @@ class Link:
         self.remote = RemotePeer(self, self._hub, creation.id, creation.metadata)
         self.channels = RemoteChannels(self.remote, host.options, self.emit, polite=creation.polite)
         rules = RemoteNegotiation(
-            polite=creation.polite, metadata=host.metadata, debounce=host.options.ice_candidate_debounce
+            polite=creation.polite, metadata=host.metadata, debounce=host.options.signaling.candidate_debounce
         )
         sink = NegotiationSink(
             partial(host.publish, creation.id), self.channels.send_control, self._handle_described, self.report
@@ -180,7 +180,7 @@ class Link:
         try:
             with self.scope:
                 async with (
-                    PeerConnection(self._host.options.configuration()) as connection,
+                    PeerConnection(self._host.options.connection) as connection,
                     connection.events() as events,
                 ):
                     try:
@@ -197,7 +197,7 @@ class Link:
 
     def _begin(self, connection: PeerConnection, tasks: TaskGroup) -> None:
         self.connection = connection
-        window = ReceiveWindow(connection, self._host.options.max_unread)
+        window = ReceiveWindow(connection, self._host.options.limits.max_unread)
         control = connection.create_data_channel(CONTROL_LABEL, negotiated=True, id=CONTROL_STREAM_ID)
         self.channels.start(ChannelHost(connection, window, tasks, partial(self._send_frame, control)))
         tasks.start_soon(self.negotiator.run, connection, name="negotiation")

@@ -62,12 +62,13 @@ class Negotiator:
     :param rules: its protocol.
     """
 
-    __slots__ = ("_described", "_rules", "_sink", "_wake_up", "rearm", "remote_is_peerix")
+    __slots__ = ("_described", "_offer_wanted", "_rules", "_sink", "_wake_up", "rearm", "remote_is_peerix")
 
     def __init__(self, rules: RemoteNegotiation, sink: NegotiationSink, rearm: Callable[[], None]) -> None:
         self._rules = rules
         self._sink = sink
         self._described = False
+        self._offer_wanted = False
         self._wake_up = anyio.Event()
         self.rearm = rearm
         """Called when `next_timeout` may have changed."""
@@ -77,8 +78,12 @@ class Negotiator:
     # -- what happens
 
     def handle_negotiation_needed(self) -> None:
-        """The connection wants to offer."""
-        self._rules.handle_negotiation_needed()
+        """The connection wants to offer.
+
+        What the other side wants comes first: answering it may settle ours as well, and if it does not the
+        connection says so again.
+        """
+        self._offer_wanted = True
         self._wake_up.set()
 
     def handle_local_candidate(self, candidate: IceCandidate | None) -> None:
@@ -137,7 +142,7 @@ class Negotiator:
     async def run(self, connection: PeerConnection) -> None:
         """Do what is to be done, until cancelled."""
         while True:
-            task = self._rules.next_task(connection.signaling_state.value)
+            task = self._next_task(connection)
             if task is None:
                 await self._wake_up.wait()
                 self._wake_up = anyio.Event()
@@ -152,6 +157,15 @@ class Negotiator:
             self._rules.task_done(remote_description_set=self._described)
             self._flush()
 
+    def _next_task(self, connection: PeerConnection) -> Task | None:
+        state = connection.signaling_state.value
+        task = self._rules.next_task(state)
+        if task is None and self._offer_wanted:
+            self._offer_wanted = False
+            self._rules.handle_negotiation_needed()
+            task = self._rules.next_task(state)
+        return task
+
     async def _perform(self, connection: PeerConnection, task: Task) -> None:
         if isinstance(task, MakeOffer):
             await connection.set_local_description()
@@ -161,6 +175,7 @@ class Negotiator:
                 await connection.set_local_description(SessionDescription("rollback"))
             await self._set_remote(connection, task.description)
             await connection.set_local_description()
+            self._offer_wanted = False
             self._send_local_description(connection)
         elif isinstance(task, AcceptAnswer):
             await self._set_remote(connection, task.description)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.rooms.candidates import DEBOUNCE
 from peerix.core.rooms.membership import MAX_REMOTES
 from peerix.core.rooms.transfer.receiver import READ_TIMEOUT
-from peerix.rtc.configuration import Configuration, IceServer, IceTransportPolicy
+from peerix.rtc import Configuration
 
 CONNECTION_TIMEOUT = 15.0
 """Seconds that a connection has to come about, or to come back."""
@@ -32,17 +32,23 @@ Verify: TypeAlias = Callable[[str, Any], Awaitable[bool] | bool]
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
-class PeerOptions:
-    """The options of a `Peer`; it documents them."""
+class SignalingOptions:
+    """How the packets of a room travel."""
 
-    ice_servers: Sequence[IceServer | Mapping[str, object]] = ()
-    ice_transport_policy: IceTransportPolicy = "all"
-    connection_timeout: float = CONNECTION_TIMEOUT
-    ice_candidate_debounce: float = DEBOUNCE
+    encryption: bool = True
+    compression: bool = True
     namespace_hashing: bool = True
-    signaling_compression: bool = True
-    signaling_encryption: bool = True
-    verify: Verify | None = None
+    candidate_debounce: float = DEBOUNCE
+
+    def __post_init__(self) -> None:
+        if self.candidate_debounce < 0:
+            raise LocalProtocolError("ice_candidate_debounce must not be negative")
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Limits:
+    """What grows, and how far."""
+
     max_message_size: int = MAX_MESSAGE_SIZE
     max_unread: int = MAX_UNREAD
     max_pending: int = MAX_PENDING
@@ -51,28 +57,21 @@ class PeerOptions:
     read_timeout: float = READ_TIMEOUT
 
     def __post_init__(self) -> None:
-        for name in ("connection_timeout", "ice_candidate_debounce"):
-            if getattr(self, name) < 0:
-                raise LocalProtocolError(f"{name} must not be negative")
-        for name in (
-            "max_message_size",
-            "max_unread",
-            "max_pending",
-            "max_pending_bytes",
-            "max_remotes",
-            "read_timeout",
-        ):
-            if getattr(self, name) <= 0:
-                raise LocalProtocolError(f"{name} must be positive")
-        self.configuration()
+        for each in fields(self):
+            if getattr(self, each.name) <= 0:
+                raise LocalProtocolError(f"{each.name} must be positive")
 
-    def configuration(self) -> Configuration:
-        """The configuration of each connection.
 
-        :raises LocalProtocolError: an ICE server or the policy is wrong
-        """
-        return Configuration(
-            ice_servers=tuple(self.ice_servers),
-            ice_transport_policy=self.ice_transport_policy,
-            receive_limit=self.max_unread,
-        )
+@dataclass(slots=True, frozen=True, kw_only=True)
+class PeerOptions:
+    """The options of a `Peer`, which documents them."""
+
+    connection: Configuration = field(default_factory=Configuration)
+    connection_timeout: float = CONNECTION_TIMEOUT
+    verify: Verify | None = None
+    signaling: SignalingOptions = field(default_factory=SignalingOptions)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.connection_timeout < 0:
+            raise LocalProtocolError("connection_timeout must not be negative")

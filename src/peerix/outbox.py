@@ -13,7 +13,7 @@ from peerix.core.errors import DataChannelError, PeerixError, TransferTimeout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from peerix.options import PeerOptions
+    from peerix.options import Limits
     from peerix.transfers import Delivery
 
 
@@ -28,14 +28,18 @@ class Carrier(Protocol):
 class Outbox:
     """Keeps the order of the messages on a label, from `send` on, and their bounds.
 
+    :param timeout: seconds that a message waits for the channel; 0 is for ever.
     :param on_failed: told of every failure that nobody awaits.
     """
 
-    __slots__ = ("_bytes", "_carrier", "_count", "_on_failed", "_options", "_room", "_waiting", "label")
+    __slots__ = ("_bytes", "_carrier", "_count", "_limits", "_on_failed", "_room", "_timeout", "_waiting", "label")
 
-    def __init__(self, label: str, options: PeerOptions, on_failed: Callable[[str, PeerixError], None]) -> None:
+    def __init__(
+        self, label: str, limits: Limits, timeout: float, on_failed: Callable[[str, PeerixError], None]
+    ) -> None:
         self.label = label
-        self._options = options
+        self._limits = limits
+        self._timeout = timeout
         self._on_failed = on_failed
         self._waiting: deque[tuple[float, Delivery]] = deque()
         self._carrier: Carrier | None = None
@@ -44,18 +48,28 @@ class Outbox:
         self._room: anyio.Event | None = None
 
     @property
+    def open(self) -> bool:
+        """Whether there is a channel that takes messages."""
+        return self._carrier is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing depends on it."""
+        return not self._count and self._carrier is None
+
+    @property
     def has_room(self) -> bool:
         """Whether one more message may be added, of any size."""
-        return self._count < self._options.max_pending and self._bytes < self._options.max_pending_bytes
+        return self._count < self._limits.max_pending and self._bytes < self._limits.max_pending_bytes
 
     def check_room(self, size: int) -> None:
         """See to it that a message of `size` bytes fits; a single one may be larger than the bound.
 
         :raises WouldBlock: it does not
         """
-        if self._count >= self._options.max_pending:
+        if self._count >= self._limits.max_pending:
             raise WouldBlock
-        if self._count and self._bytes + size > self._options.max_pending_bytes:
+        if self._count and self._bytes + size > self._limits.max_pending_bytes:
             raise WouldBlock
 
     def add(self, delivery: Delivery, now: float) -> None:
@@ -99,8 +113,8 @@ class Outbox:
     @property
     def _is_half_empty(self) -> bool:
         # Waiters come back when much has gone, not at every message: else each would be sent by a wake-up of its own.
-        options = self._options
-        return self._count <= options.max_pending // 2 and self._bytes <= options.max_pending_bytes // 2
+        limits = self._limits
+        return self._count <= limits.max_pending // 2 and self._bytes <= limits.max_pending_bytes // 2
 
     async def wait_room(self) -> None:
         """Wait until there is room again."""
@@ -111,9 +125,9 @@ class Outbox:
 
     def next_timeout(self) -> float | None:
         """When the message that has waited longest fails, because the channel does not open."""
-        if not self._waiting or not self._options.connection_timeout:
+        if not self._waiting or not self._timeout:
             return None
-        return self._waiting[0][0] + self._options.connection_timeout
+        return self._waiting[0][0] + self._timeout
 
     def handle_timeout(self, now: float) -> None:
         """Fail what has waited too long."""

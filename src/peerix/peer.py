@@ -10,7 +10,6 @@ import anyio
 from anyio import AsyncContextManagerMixin, CancelScope, ClosedResourceError, EndOfStream
 from anyio.lowlevel import checkpoint
 
-from peerix.channels import open_channels
 from peerix.core.errors import EventsLost, LocalProtocolError
 from peerix.core.rooms.candidates import DEBOUNCE
 from peerix.core.rooms.json import write_json
@@ -27,10 +26,13 @@ from peerix.options import (
     MAX_PENDING,
     MAX_PENDING_BYTES,
     MAX_UNREAD,
+    Limits,
     PeerOptions,
+    SignalingOptions,
 )
 from peerix.remote_peer import RemotePeer
 from peerix.room import Room, RoomBase
+from peerix.rtc import Configuration
 from peerix.rtc.task_groups import owned_task_group
 from peerix.sending import send_message
 
@@ -55,7 +57,10 @@ if TYPE_CHECKING:
     Target: TypeAlias = str | RemotePeer
 
 CLOSE_TIMEOUT = 1.0
-"""Seconds that leaving the block may take: for goodbyes, add-ons, and handlers of what has happened before."""
+"""Seconds that leaving the block may take: for add-ons, goodbyes, and handlers of what has happened before."""
+
+ADDON_TIMEOUT = 0.5
+"""Seconds of these for all add-ons together."""
 
 
 class Peer(AsyncContextManagerMixin, EventSource):
@@ -106,20 +111,27 @@ class Peer(AsyncContextManagerMixin, EventSource):
     ) -> None:
         super().__init__(EventHub(self._handle_trouble))
         self._options = PeerOptions(
-            ice_servers=ice_servers,
-            ice_transport_policy=ice_transport_policy,
+            connection=Configuration(
+                ice_servers=tuple(ice_servers),
+                ice_transport_policy=ice_transport_policy,
+                receive_limit=max_unread,
+            ),
             connection_timeout=connection_timeout,
-            ice_candidate_debounce=ice_candidate_debounce,
-            namespace_hashing=namespace_hashing,
-            signaling_compression=signaling_compression,
-            signaling_encryption=signaling_encryption,
             verify=verify,
-            max_message_size=max_message_size,
-            max_unread=max_unread,
-            max_pending=max_pending,
-            max_pending_bytes=max_pending_bytes,
-            max_remotes=max_remotes,
-            read_timeout=read_timeout,
+            signaling=SignalingOptions(
+                encryption=signaling_encryption,
+                compression=signaling_compression,
+                namespace_hashing=namespace_hashing,
+                candidate_debounce=ice_candidate_debounce,
+            ),
+            limits=Limits(
+                max_message_size=max_message_size,
+                max_unread=max_unread,
+                max_pending=max_pending,
+                max_pending_bytes=max_pending_bytes,
+                max_remotes=max_remotes,
+                read_timeout=read_timeout,
+            ),
         )
         self._driver = driver
         self._labels: dict[str, ChannelOptions] = {}
@@ -159,7 +171,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
         tasks.cancel_scope.deadline = deadline
 
     async def _detach_addons(self) -> None:
-        with CancelScope(shield=True), anyio.move_on_after(CLOSE_TIMEOUT):
+        with CancelScope(shield=True), anyio.move_on_after(ADDON_TIMEOUT):
             while self._addons:
                 await self._addons.pop().detach(self)
 
@@ -277,8 +289,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
                     raise ClosedResourceError from None
 
     def _count_open(self, label: str) -> int:
-        views = (link.channels.view.get(label) for link in self._links())
-        return open_channels(view for view in views if view is not None)
+        return sum(link.channels.is_open(label) for link in self._links())
 
     async def close(self, label: str = DEFAULT_LABEL) -> None:
         """Close a channel with everybody, and open it with nobody later.

@@ -98,8 +98,15 @@ class RemoteChannels:
         """Where messages for a label are handed in."""
         outbox = self._outboxes.get(label)
         if outbox is None:
-            outbox = self._outboxes[label] = Outbox(label, self._options, self._handle_failure)
+            outbox = self._outboxes[label] = Outbox(
+                label, self._options.limits, self._options.connection_timeout, self._handle_failure
+            )
         return outbox
+
+    def is_open(self, label: str) -> bool:
+        """Whether the channel of a label is open, and its event told."""
+        outbox = self._outboxes.get(label)
+        return outbox is not None and outbox.open
 
     def send_control(self, frame: bytes) -> None:
         """Send a frame on the control channel."""
@@ -173,6 +180,9 @@ class RemoteChannels:
         del self._runs[run.view]
         if self._views.get(label) is run.view:
             del self._views[label]
+            if self._outboxes[label].idle:
+                # The other side may open and close ever new labels.
+                del self._outboxes[label]
 
     def _handle_failure(self, label: str, error: PeerixError) -> None:
         event = ChannelErrorEvent("channel:error", self._remote, self._views.get(label), label, error)

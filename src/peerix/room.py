@@ -86,7 +86,7 @@ class Room:
 
     def __init__(self, base: RoomBase, name: str, metadata: JsonValue) -> None:
         options = base.options
-        identity = Identity.generate(secrets.token_bytes, encryption=options.signaling_encryption)
+        identity = Identity.generate(secrets.token_bytes, encryption=options.signaling.encryption)
         self.id = identity.id
         self.name = name
         self.metadata = metadata
@@ -102,16 +102,16 @@ class Room:
             metadata=metadata,
             verify=options.verify is not None,
             random_bytes=secrets.token_bytes,
-            max_remotes=options.max_remotes,
+            max_remotes=options.limits.max_remotes,
         )
         codec = SignalingCodec(
             identity,
-            encryption=options.signaling_encryption,
-            compression=options.signaling_compression,
+            encryption=options.signaling.encryption,
+            compression=options.signaling.compression,
             random_bytes=secrets.token_bytes,
         )
         sink = SignalerSink(self._handle_packet, self._handle_active, self._report)
-        self._signaler = Signaler(base.driver, codec, name, sink, hashing=options.namespace_hashing)
+        self._signaler = Signaler(base.driver, codec, name, sink, hashing=options.signaling.namespace_hashing)
 
     @property
     def remotes(self) -> Mapping[str, RemotePeer]:

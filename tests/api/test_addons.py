@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -49,13 +50,17 @@ class Greeter:
         self.met.append(event.remote.id)
 
 
+def greeted(addon: Greeter, count: int) -> bool:
+    return len(addon.met) == count
+
+
 async def test_attach_and_detach_call_the_addon() -> None:
     addon = Recorder()
     async with Peer() as peer:
         await peer.attach(addon)
-        assert peer.addons == (addon,)
+        assert list(peer.addons) == [addon]
         await peer.detach(addon)
-        assert peer.addons == ()
+        assert not peer.addons
     assert addon.log == ["attach", "detach"]
 
 
@@ -122,7 +127,7 @@ async def test_an_addon_survives_leave_and_join() -> None:
         await a.attach(addon)
         for count in (1, 2):
             await meet(a, b)
-            await until(lambda count=count: len(addon.met) == count)
+            await until(partial(greeted, addon, count))
             await a.leave()
             await b.leave()
 

@@ -56,7 +56,7 @@ async def test_a_remote_peer_that_verify_refuses_is_not_connected(
 async def test_verify_may_be_async(driver: MemoryDriver) -> None:
     async def verify(id: str, metadata: Any) -> bool:  # noqa: A002
         await anyio.sleep(0.05)
-        return metadata == "let me in"
+        return bool(metadata == "let me in")
 
     async with Peer(driver=driver, verify=verify) as a, Peer(driver=driver) as b, Peer(driver=driver) as c:
         await a.join("room")

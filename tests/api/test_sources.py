@@ -146,6 +146,7 @@ async def test_an_iterable_is_read_once_for_all_receivers() -> None:
 
 async def test_the_slowest_receiver_bounds_what_is_kept_of_an_iterable() -> None:
     given: list[int] = []
+    kept = 0
 
     async def blocks() -> AsyncIterator[bytes]:
         for number in range(100):
@@ -156,11 +157,11 @@ async def test_the_slowest_receiver_bounds_what_is_kept_of_an_iterable() -> None
     slow, fast = content.open(), content.open()
     async with create_task_group() as tasks:
         content.start(tasks)
-        with anyio.move_on_after(0.05):
-            async with fast as entered:
+        async with fast as entered:
+            with anyio.move_on_after(0.05):
                 while True:
                     await entered.next()
-        kept = len(given)
+            kept = len(given)
         slow.close()
         tasks.cancel_scope.cancel()
     assert kept <= 6
