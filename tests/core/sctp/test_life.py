@@ -116,11 +116,11 @@ def test_data_without_user_data_ends_the_association() -> None:
 
 def test_pending_says_whether_there_is_something_to_send() -> None:
     a, b = connected()
-    assert not a.has_pending
+    seen = [a.has_pending]
     a.send_message(0, 53, b"x", now=START)
-    assert a.has_pending
+    seen.append(a.has_pending)
     b.receive_packets(a.packets_to_send(START, 8), START)
-    assert not a.has_pending
-    assert not b.has_pending
+    seen += [a.has_pending, b.has_pending]
     b.handle_timeout(START + 0.2)
-    assert b.has_pending
+    seen.append(b.has_pending)
+    assert seen == [False, True, False, False, True]

@@ -84,7 +84,7 @@ class Established:
         """Doubt the size of packets when large ones seem to vanish."""
         recovery = self._outbound.recovery
         stubborn, recovery.detector.stubborn = recovery.detector.stubborn, 0
-        if recovery.timer.expirations or stubborn > self.path_mtu.base:
+        if stubborn > self.path_mtu.base:
             self.path_mtu.confirm(now)
 
     def take_probes(self, config: SctpConfig, now: float) -> list[bytes]:
@@ -111,5 +111,6 @@ class Established:
             return True
         if not self.path_mtu.receive_ack(value, now):
             return False
+        self._outbound.recovery.silent = 0
         self._follow_size()
         return True

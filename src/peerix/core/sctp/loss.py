@@ -29,7 +29,7 @@ class LossDetector:
     """Decides which chunks in flight are lost.
 
     :ivar deadline: when to look again, None when nothing is in doubt.
-    :ivar stubborn: size of a chunk that was lost again and again; path-MTU discovery sets it back.
+    :ivar stubborn: size of what vanished again and again, or at a timeout; path-MTU discovery sets it back.
     """
 
     __slots__ = (

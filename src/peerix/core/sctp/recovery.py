@@ -173,6 +173,7 @@ class LossRecovery:
         outstanding.mark_all_lost()
         self.detector.forget_chunks()
         self.detector.note_recovery(0)
+        self.detector.stubborn = self.packet_size
         self._recovery_tsn = None
         self._probe_at = None
         self.probe_due = False
