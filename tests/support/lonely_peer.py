@@ -1,0 +1,21 @@
+"""A process with one peer, which tests kill: joins the room named by its first argument, over the broadcast driver."""
+
+from __future__ import annotations
+
+import sys
+
+import anyio
+
+from peerix import BroadcastDriver, Peer
+
+
+async def main() -> None:
+    async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+        await peer.open("chat")
+        await peer.join(sys.argv[1])
+        await peer.wait_open("chat")
+        await anyio.sleep_forever()
+
+
+if __name__ == "__main__":
+    anyio.run(main)
