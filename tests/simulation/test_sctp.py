@@ -113,7 +113,7 @@ def test_a_mixture_of_reliabilities_keeps_each_promise(seed: int) -> None:
         got = pair.b.on_stream(stream)
         assert len(got) == len(set(got))
         assert set(got) <= set(all_sent[stream])
-        assert len(got) > 5
+        assert len(got) > (0 if stream == 3 else 5)
     assert pair.b.on_stream(1) == sorted(pair.b.on_stream(1))
     assert pair.a.association._outbound.outstanding.chunks == {}
     assert pair.b.association._window.buffered == pair.b.association._window.held == 0

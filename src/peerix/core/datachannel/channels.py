@@ -6,6 +6,7 @@ from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyStat
 from peerix.core.datachannel.dcep import (
     ACK,
     DATA_CHANNEL_ACK,
+    DATA_CHANNEL_OPEN,
     MAX_LABEL_SIZE,
     PPID_BINARY,
     PPID_BINARY_EMPTY,
@@ -13,6 +14,7 @@ from peerix.core.datachannel.dcep import (
     PPID_STRING,
     PPID_STRING_EMPTY,
     ChannelOpen,
+    encode_text,
     read_open,
     write_open,
 )
@@ -113,7 +115,7 @@ class DataChannels:
         if channel.state is not ReadyState.OPEN or channel.id is None:
             raise LocalProtocolError(f"the data channel is {channel.state}")
         if isinstance(data, str):
-            payload, ppid = data.encode(errors="surrogatepass"), PPID_STRING
+            payload, ppid = encode_text(data), PPID_STRING
         else:
             payload, ppid = data, PPID_BINARY
         if self.max_message_size and len(payload) > self.max_message_size:
@@ -195,13 +197,14 @@ class DataChannels:
     def _receive(self, stream_id: int, ppid: int, data: bytes, now: float) -> None:
         """Take a message; most of them are binary."""
         channel = self._registry.get(stream_id)
-        if ppid == PPID_BINARY and channel is not None and channel.state is not ReadyState.CONNECTING:
+        is_open = channel is not None and channel.state is ReadyState.OPEN
+        if channel is not None and is_open and ppid == PPID_BINARY:
             channel.confirmed = True
             self._events.append(ChannelMessage(channel, data, len(data)))
         elif ppid == PPID_DCEP:
             self._transport.release(len(data))
             self._receive_dcep(stream_id, channel, data, now)
-        elif channel is None or ppid not in _DECODABLE:
+        elif channel is None or not is_open or ppid not in _DECODABLE:
             self._transport.release(len(data))
             self.dropped += 1
         else:
@@ -235,6 +238,8 @@ class DataChannels:
         properties = read_open(data)
         if properties is None or not self.established or stream_id >= self._registry.limit:
             self.dropped += 1
+            if data[0] == DATA_CHANNEL_OPEN:
+                self._transport.reset_streams((stream_id,), now)
             return
         channel = Channel(self._transport, properties, negotiated=False, channel_id=stream_id)
         channel.confirmed = True
@@ -275,7 +280,7 @@ def _check(properties: ChannelOpen, *, negotiated: bool, channel_id: int | None)
     if properties.max_retransmits is not None and properties.max_packet_life_time is not None:
         raise LocalProtocolError("max_retransmits and max_packet_life_time exclude one another")
     for text in (properties.label, properties.protocol):
-        if len(text.encode(errors="surrogatepass")) > MAX_LABEL_SIZE:
+        if len(encode_text(text)) > MAX_LABEL_SIZE:
             raise LocalProtocolError("labels and protocols have at most 65,535 bytes")
     limits = (properties.max_retransmits, properties.max_packet_life_time)
     if any(limit is not None and not 0 <= limit <= 0xFFFFFFFF for limit in limits):

@@ -55,6 +55,14 @@ class ChannelOpen:
     priority: int = 256
 
 
+def encode_text(text: str) -> bytes:
+    """Encode as UTF-8; half a surrogate pair becomes U+FFFD, as in W3C's USVString."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
 def write_open(message: ChannelOpen) -> bytes:
     """Write the message; lengths are those of the UTF-8 forms."""
     kind, parameter = CHANNEL_RELIABLE, 0
@@ -64,7 +72,7 @@ def write_open(message: ChannelOpen) -> bytes:
         kind, parameter = CHANNEL_PARTIAL_RELIABLE_TIMED, message.max_packet_life_time
     if not message.ordered:
         kind |= CHANNEL_UNORDERED
-    label, protocol = message.label.encode(), message.protocol.encode()
+    label, protocol = encode_text(message.label), encode_text(message.protocol)
     header = _OPEN.pack(DATA_CHANNEL_OPEN, kind, message.priority, parameter, len(label), len(protocol))
     return header + label + protocol
 

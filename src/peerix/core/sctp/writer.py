@@ -142,10 +142,13 @@ class ChunkWriter:
                 self._queue.number(message)
             tsn = outstanding.next_tsn
             chunk = (message, start, end, now, 1, message.fragments)
+            size = end - start
+            if start and size == self._queue.total:
+                # The end of a large message with nothing behind it: the sender may wait for the SACK (RFC 7053 section 4).
+                flags |= FLAG_IMMEDIATE
             parts.append(self._write(tsn, chunk, flags))
             outstanding.chunks[tsn] = chunk
             outstanding.next_tsn = tsn + 1
-            size = end - start
             outstanding.flight += size
             room -= (header_size + size + 3) & ~3
             self._advance(message, tsn, size)
