@@ -91,7 +91,7 @@ async def test_a_bad_candidate_is_an_error_event() -> None:
 
 
 async def test_a_member_cannot_bring_about_any_number_of_channels() -> None:
-    async with peers_in_room(label=None) as peers:
+    async with peers_in_room() as peers:
         # The impolite side creates what the polite one asks for.
         polite, impolite = sorted(peers, key=lambda peer: peer.id or "", reverse=True)
         for number in range(MAX_CHANNELS + 20):
