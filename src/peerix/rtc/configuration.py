@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from peerix.core.errors import LocalProtocolError
+from peerix.rtc.ice_url import IceUrl
 
 IceTransportPolicy: TypeAlias = Literal["all", "relay"]
 
 if TYPE_CHECKING:
-    from peerix.core.dtls import Certificate
+    from os import PathLike
+    from ssl import SSLContext
 
-_SCHEMES = ("stun", "stuns", "turn", "turns")
+    from peerix.core.dtls import Certificate
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,22 +24,28 @@ class IceServer:
     """STUN or TURN servers with one credential (W3C RTCIceServer).
 
     :param urls: one URL or several: `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]`, `turns:...`.
+    :param tls: whom to trust with `turns:`: a file with CA certificates, or a whole `SSLContext`; the system's CAs when
+        absent. The certificate is always checked against the host of the URL unless the context says otherwise.
     :raises LocalProtocolError: a URL has another scheme, or a TURN server comes without a credential.
     """
 
     urls: str | Sequence[str]
     username: str | None = None
     credential: str | None = field(default=None, repr=False)
+    tls: SSLContext | str | PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        for url in self.url_list:
-            scheme = url.partition(":")[0].lower()
-            if scheme not in _SCHEMES:
-                message = f"{url!r} is no ICE server: use stun:, stuns:, turn: or turns:"
+        for url in self.parsed_urls():
+            if url.is_turn and (self.username is None or self.credential is None):
+                message = f"{url.text!r} wants a username and a credential"
                 raise LocalProtocolError(message)
-            if scheme.startswith("turn") and (self.username is None or self.credential is None):
-                message = f"{url!r} wants a username and a credential"
-                raise LocalProtocolError(message)
+
+    def parsed_urls(self) -> list[IceUrl]:
+        """Read the URLs.
+
+        :raises LocalProtocolError: one of them is malformed.
+        """
+        return [IceUrl.parse(url) for url in self.url_list]
 
     @property
     def url_list(self) -> tuple[str, ...]:
@@ -74,6 +83,9 @@ class Configuration:
     :param ice_transport_policy: "relay" lets only relayed candidates be used.
     :param certificate: the DTLS certificate; the process's own when absent.
     :param addresses: the local addresses to use; those of all interfaces when absent.
+    :param interfaces: the names of the network interfaces to use, or a function that is asked for each name.
+    :param port_range: the first and the last UDP port to bind.
+    :param public_addresses: the public address of a local one behind a 1:1 NAT; the other side is told that one only.
     :param max_packet_size: the largest UDP payload in bytes; None searches for what the path carries, from 1,200 up.
     :param receive_limit: unread bytes a connection may hold before it closes its receive window.
     """
@@ -82,8 +94,22 @@ class Configuration:
     ice_transport_policy: IceTransportPolicy = "all"
     certificate: Certificate | None = None
     addresses: Sequence[str] | None = None
+    interfaces: Sequence[str] | Callable[[str], bool] | None = None
+    port_range: tuple[int, int] | None = None
+    public_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
     max_packet_size: int | None = None
     receive_limit: int = 16 * 1024 * 1024
+
+    def admits_interface(self, name: str) -> bool:
+        """Tell whether a network interface may be used."""
+        if self.interfaces is None:
+            return True
+        return self.interfaces(name) if callable(self.interfaces) else name in self.interfaces
+
+    def parsed_servers(self) -> list[tuple[IceUrl, IceServer]]:
+        """Every URL with the server it belongs to."""
+        servers = [IceServer.from_value(server) for server in self.ice_servers]
+        return [(url, server) for server in servers for url in server.parsed_urls()]
 
     def __post_init__(self) -> None:
         if self.ice_transport_policy not in ("all", "relay"):
@@ -92,8 +118,21 @@ class Configuration:
         if self.max_packet_size is not None and not 600 <= self.max_packet_size <= 16_384:
             message = "max_packet_size is between 600 and 16,384 bytes"
             raise LocalProtocolError(message)
+        if self.port_range is not None and not 0 < self.port_range[0] <= self.port_range[1] < 65_536:
+            message = "port_range is the first and the last of some ports between 1 and 65,535"
+            raise LocalProtocolError(message)
+        for address in (*self.public_addresses.keys(), *self.public_addresses.values()):
+            _check_address(address)
         for server in self.ice_servers:
             IceServer.from_value(server)
+
+
+def _check_address(text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        message = f"{text!r} in public_addresses is no IP address"
+        raise LocalProtocolError(message) from None
 
 
 def _items(value: object) -> tuple[object, ...]:

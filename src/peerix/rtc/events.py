@@ -9,6 +9,7 @@ from peerix.core.session import (
     ConnectionStateChanged,
     IceConnectionStateChanged,
     IceGatheringStateChanged,
+    IceServerFailed,
     LocalCandidate,
     NegotiationNeeded,
     SignalingStateChanged,
@@ -28,6 +29,7 @@ class DataChannelReceived:
 ConnectionEvent: TypeAlias = (
     NegotiationNeeded
     | LocalCandidate
+    | IceServerFailed
     | SignalingStateChanged
     | IceConnectionStateChanged
     | IceGatheringStateChanged
@@ -41,6 +43,7 @@ __all__ = [
     "DataChannelReceived",
     "IceConnectionStateChanged",
     "IceGatheringStateChanged",
+    "IceServerFailed",
     "LocalCandidate",
     "NegotiationNeeded",
     "SignalingStateChanged",

@@ -1,16 +1,18 @@
-"""Finds local candidates: opens sockets on this host's addresses, and resolves the names in remote candidates."""
+"""Finds local candidates: opens sockets on this host's addresses, and has servers asked; resolves remote names."""
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING
 
-from anyio import move_on_after, to_thread
+from anyio import create_task_group, sleep_forever
 
 from peerix.core.errors import IceCandidateError
-from peerix.rtc.datagram_socket import DatagramSocket
-from peerix.rtc.interfaces import host_addresses
+from peerix.core.ice import local_preferences
+from peerix.rtc.interfaces import host_addresses, open_socket
+from peerix.rtc.name_resolution import resolve_host
+from peerix.rtc.server_gathering import ServerGathering
+from peerix.rtc.udp_port import UdpPort
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -20,63 +22,98 @@ if TYPE_CHECKING:
     from peerix.rtc.configuration import Configuration
     from peerix.rtc.pump import Pump
 
-RESOLVE_TIMEOUT = 3.0
-"""Seconds after which a name look-up is abandoned: the only thread that may outlive its connection."""
-
 MAX_RESOLUTIONS = 16
 """Name look-ups of one connection: the names come from the other side."""
 
-_HIGHEST_PREFERENCE = 65_535
-
 
 class Gatherer:
-    """Opens the ports of one connection. `owner` is the task group in which names are looked up."""
+    """Opens the ports of one connection and owns the tasks that ask servers and look up names.
 
-    __slots__ = ("_configuration", "_pump", "_resolutions", "_session", "owner")
+    Host candidates are known at once; whatever has to be waited for comes later, and nobody waits for it.
+    """
+
+    __slots__ = ("_configuration", "_pump", "_resolutions", "_servers", "_session", "_tasks", "_wanted")
 
     def __init__(self, session: Session, pump: Pump, configuration: Configuration) -> None:
-        self.owner: TaskGroup | None = None
         self._session = session
         self._pump = pump
         self._configuration = configuration
+        self._servers = ServerGathering(session, pump, configuration, self._finish)
         self._resolutions = 0
+        self._tasks: TaskGroup | None = None
+        self._wanted = False
+
+    @property
+    def udp_ports(self) -> list[UdpPort]:
+        """The sockets of this connection."""
+        return [port for port in self._pump.ports if isinstance(port, UdpPort)]
+
+    async def run(self) -> None:
+        """Own the tasks until cancelled."""
+        async with create_task_group() as self._tasks:
+            if self._wanted:
+                self._servers.start(self._tasks)
+            await sleep_forever()
+
+    async def aclose(self) -> None:
+        """Give the allocations on TURN servers back; bounded."""
+        await self._servers.aclose()
 
     def gather(self) -> None:
-        """Open a port on every address that has none yet, and announce it as a host candidate.
+        """Open a port on every address that has none yet, and ask the servers.
 
-        Binding a socket does not wait, so all candidates are known when this returns.
+        Binding a socket does not wait, so all host candidates are known when this returns.
         """
-        now = time.monotonic()
-        bound = {port.socket.address[0] for port in self._pump.ports}
-        addresses = self._configuration.addresses
-        if self._configuration.ice_transport_policy == "relay":
-            addresses = ()
-        for host in host_addresses() if addresses is None else addresses:
-            if host not in bound:
-                self._open(host)
-        self._session.end_of_gathering(now)
+        self.open_ports()
+        self._wanted = True
+        if self._tasks is not None:
+            self._servers.start(self._tasks)
+        self._progress()
 
-    def _open(self, host: str) -> None:
+    def open_ports(self) -> None:
+        """Open a port on every address that has none yet."""
+        if self._configuration.ice_transport_policy == "relay":
+            return
+        hosts = host_addresses(self._configuration)
+        bound = {port.socket.address[0] for port in self.udp_ports}
+        for host, preference in zip(hosts, local_preferences(hosts), strict=True):
+            if host not in bound:
+                self._open(host, preference)
+
+    def _open(self, host: str, preference: int) -> None:
         try:
-            sock = DatagramSocket(host)
+            sock = open_socket(host, self._configuration.port_range)
         except OSError:
-            return  # the address went away since it was listed
+            return  # the address went away since it was listed, or all ports of the range are taken
         port = self._pump.open_port(sock)
-        preference = _HIGHEST_PREFERENCE - port.port_id
-        self._session.add_local_address(host, sock.address[1], port.port_id, preference, time.monotonic())
         if not sock.can_find_mtu:
             self._session.forbid_path_mtu_discovery(port.port_id)
+        now = time.monotonic()
+        public_host = self._configuration.public_addresses.get(host)
+        self._session.add_local_address(host, sock.address[1], port.port_id, preference, now, public_host=public_host)
+
+    def _progress(self) -> None:
+        """Tell the session when there is nothing more to come from here."""
+        now = time.monotonic()
+        if not self._servers.waiting and (self._tasks is not None or not self._servers.wanted()):
+            self._session.end_of_gathering(now)
+
+    def _finish(self) -> None:
+        self._progress()
+        self._pump.finish(time.monotonic())
+
+    def permit(self, now: float) -> None:
+        """There are new remote candidates: relays let them through."""
+        self._servers.permit(now)
 
     def resolve(self, candidate: Candidate) -> None:
         """Look up the name in a remote candidate, and hand the candidate back with the address."""
-        if self.owner is not None and self._resolutions < MAX_RESOLUTIONS:
+        if self._tasks is not None and self._resolutions < MAX_RESOLUTIONS:
             self._resolutions += 1
-            self.owner.start_soon(self._resolve, candidate, name=f"resolve {candidate.host}")
+            self._tasks.start_soon(self._resolve, candidate, name=f"resolve {candidate.host}")
 
     async def _resolve(self, candidate: Candidate) -> None:
-        found: list[str] = []
-        with move_on_after(RESOLVE_TIMEOUT):
-            found = await to_thread.run_sync(_look_up, candidate.host, abandon_on_cancel=True)
+        found = await resolve_host(candidate.host)
         now = time.monotonic()
         for host in found:
             try:
@@ -84,11 +121,3 @@ class Gatherer:
             except IceCandidateError:
                 continue
         self._pump.finish(now)
-
-
-def _look_up(name: str) -> list[str]:
-    try:
-        entries = socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):
-        return []
-    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))

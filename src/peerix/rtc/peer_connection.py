@@ -126,10 +126,12 @@ class PeerConnection(AsyncContextManagerMixin):
         with CancelScope(shield=True):
             async with create_task_group() as pump_tasks:
                 pump_tasks.start_soon(self._pump.run, name="packet pump")
+                pump_tasks.start_soon(self._gatherer.run, name="gatherer")
                 try:
                     await self._own()
                 finally:
                     await self._say_goodbye()
+                    await self._gatherer.aclose()
                     pump_tasks.cancel_scope.cancel("the connection is closed")
                     self._ended.set()
 
@@ -137,7 +139,6 @@ class PeerConnection(AsyncContextManagerMixin):
         with self.cancel_scope:
             async with create_task_group() as owner:
                 self._channels.owner = owner
-                self._gatherer.owner = owner
                 await self._closing.wait()
                 with move_on_after(DRAIN_TIMEOUT):
                     await self._channels.all_drained()
@@ -145,7 +146,7 @@ class PeerConnection(AsyncContextManagerMixin):
 
     async def _say_goodbye(self) -> None:
         self._closing.set()
-        self._channels.owner = self._gatherer.owner = None
+        self._channels.owner = None
         session = self._session
         session.close(time.monotonic())
         self._pump.finish(time.monotonic())
@@ -219,6 +220,7 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.set_remote_description(description, now)
+        self._gatherer.permit(now)
         self._pump.finish(now)
 
     async def add_ice_candidate(self, candidate: IceCandidate | None) -> None:
@@ -232,6 +234,7 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.negotiation.add_remote(candidate, now)
+        self._gatherer.permit(now)
         self._pump.finish(now)
 
     def restart_ice(self) -> None:
@@ -281,7 +284,7 @@ class PeerConnection(AsyncContextManagerMixin):
     async def get_stats(self) -> StatsReport:
         """Read the statistics of the connection: W3C webrtc-stats objects by their id."""
         await checkpoint()
-        return collect(self._session, self._certificate, self._channels.shells, self._pump.ports)
+        return collect(self._session, self._certificate, self._channels.shells, self._gatherer.udp_ports)
 
     def hold(self, size: int) -> None:
         """Put `size` received bytes back on the receive window: they were taken, but not read by their user yet."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from peerix.core.session import Session, SessionEvent
     from peerix.rtc.datagram_socket import DatagramSocket, Received
+    from peerix.rtc.udp_port import Port
 
 MAX_FLUSH = 512 * 1024
 """Bytes sent in one wake-up; then other tasks, the receiver in this process among them, get their turn."""
@@ -53,7 +54,7 @@ class Pump:
         self.session = session
         self.after_flush: Callable[[], None] = _nothing
         self._dispatch = dispatch
-        self._ports: dict[int, UdpPort] = {}
+        self._ports: dict[int, Port] = {}
         self._next_port = 0
         self._task_group: TaskGroup | None = None
         self._wake = Event()
@@ -63,18 +64,32 @@ class Pump:
     # -- ports
 
     @property
-    def ports(self) -> list[UdpPort]:
+    def ports(self) -> list[Port]:
         """The open ports."""
         return list(self._ports.values())
 
     def open_port(self, sock: DatagramSocket) -> UdpPort:
         """Take over a bound socket and begin to read it."""
-        port = UdpPort(self._next_port, sock, self)
-        self._next_port += 1
+        port = UdpPort(self.new_port_id(), sock, self)
         self._ports[port.port_id] = port
         if self._task_group is not None:
             port.start(self._task_group)
         return port
+
+    def new_port_id(self) -> int:
+        """A number that no port of this connection had before."""
+        self._next_port += 1
+        return self._next_port - 1
+
+    def add_port(self, port: Port) -> None:
+        """Send through a port that somebody else reads."""
+        self._ports[port.port_id] = port
+
+    def remove_port(self, port_id: int) -> None:
+        """Close a port and forget it."""
+        port = self._ports.pop(port_id, None)
+        if port is not None:
+            port.close()
 
     def close_ports(self) -> None:
         """Close all sockets."""
@@ -144,7 +159,8 @@ class Pump:
         """Run the ports and the clock until cancelled."""
         async with create_task_group() as self._task_group:
             for port in self._ports.values():
-                port.start(self._task_group)
+                if isinstance(port, UdpPort):
+                    port.start(self._task_group)
             try:
                 while True:
                     await self._sleep()

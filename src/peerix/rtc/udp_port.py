@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from anyio import ClosedResourceError, wait_readable, wait_writable
+from anyio import ClosedResourceError, notify_closing, wait_readable, wait_writable
 from anyio.lowlevel import checkpoint_if_cancelled
 
 if TYPE_CHECKING:
@@ -27,6 +27,28 @@ class DatagramReceiver(Protocol):
 
     def resume_sending(self) -> None:
         """The port has room again."""
+        ...
+
+
+class Port(Protocol):
+    """What the pump sends through: a socket, a part of a shared one, or a relay."""
+
+    @property
+    def port_id(self) -> int:
+        """The number by which the session knows this port."""
+        ...
+
+    @property
+    def blocked(self) -> bool:
+        """Whether there was no room for all that was sent; `resume_sending` follows."""
+        ...
+
+    def send(self, destination: Address, buffer: bytes, segment_size: int) -> None:
+        """Send datagrams of `segment_size` bytes each (0: it is one datagram)."""
+        ...
+
+    def close(self) -> None:
+        """Nothing is sent or received any more."""
         ...
 
 
@@ -79,6 +101,8 @@ class UdpPort:
     def close(self) -> None:
         """Close the socket; nothing is read or written any more."""
         self._backlog.clear()
+        if self.socket.sock.fileno() >= 0:
+            notify_closing(self.socket.sock)
         self.socket.close()
 
     async def _read(self) -> None:

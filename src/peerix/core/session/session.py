@@ -23,6 +23,7 @@ from peerix.core.session.events import (
     ConnectionStateChanged,
     IceConnectionStateChanged,
     IceGatheringState,
+    IceServerFailed,
     ResolutionNeeded,
     SessionEvent,
 )
@@ -211,6 +212,10 @@ class Session:
     def forbid_path_mtu_discovery(self, port: int) -> None:
         """A port cannot forbid fragments: probes would find what the network glues together again."""
         self.negotiation.gathering.forbid_path_mtu_discovery(port)
+
+    def report_server_failure(self, url: str, code: int, reason: str) -> None:
+        """A server that was asked outside, a TURN server or one without an address, gives no candidate."""
+        self._emit(IceServerFailed(url, code, reason))
 
     def end_of_gathering(self, now: float) -> None:
         """There are no further sockets and relays; STUN servers may still answer."""
