@@ -296,14 +296,20 @@ class Dispatch:
         inbound = established.inbound
         inbound.received.finish_batch(now)
         self._counters.received.duplicate_chunks = inbound.received.repeated
-        for stream_id in inbound.inbox.take_invalid_streams():
+        if inbound.inbox.invalid_streams:
+            self._report_invalid_streams(inbound.inbox.take_invalid_streams())
+        established.resets.finish_batch()
+        if self._outbound.recovery.detector.stubborn:
+            established.watch_size(now)
+        if self._lifecycle.state is not AssociationState.ESTABLISHED:
+            established.shutdown.answer_data(now)
+            established.shutdown.advance(now)
+            self._follow_state()
+
+    def _report_invalid_streams(self, stream_ids: list[int]) -> None:
+        for stream_id in stream_ids:
             cause = write_tlv(chunks.CAUSE_INVALID_STREAM, stream_id.to_bytes(2, "big") + b"\0\0", last=True)
             self._control.add(write_chunk(chunks.ERROR, 0, cause))
-        established.resets.finish_batch()
-        established.watch_size(now)
-        established.shutdown.answer_data(now)
-        established.shutdown.advance(now)
-        self._follow_state()
 
     def _follow_state(self) -> None:
         """Keep the flags of the hot loops: hashing an Enum member takes longer than the checks of a packet."""

@@ -84,8 +84,6 @@ class Inbox:
 
     def take_invalid_streams(self) -> list[int]:
         """Return the ids to report, and forget them."""
-        if not self.invalid_streams:
-            return self.invalid_streams
         found, self.invalid_streams = self.invalid_streams, []
         return found
 

@@ -85,6 +85,7 @@ class Outbound:
     def set_packet_size(self, size: int) -> None:
         """Cut what leaves from now on for packets of this size."""
         self.recovery.packet_size = size & ~3
+        self.recovery.congestion.set_packet_size(size & ~3)
         self.queue.quantum = size & ~3
 
     def _allowance(self) -> int:
@@ -139,6 +140,8 @@ class Outbound:
             if not parts:
                 break
             packets.append(write(b"".join(parts)))
+            if not self.queue.ring and not self.outstanding.lost:
+                break
             parts = []
         sent = self.outstanding.next_tsn - before
         self._counters.chunks += sent
@@ -156,8 +159,10 @@ class Outbound:
 
     def _fill(self, parts: list[bytes], now: float) -> None:
         """Fill one packet: lost chunks first, then new ones."""
-        room = self.recovery.packet_size - HEADER_SIZE - sum(map(len, parts))
-        if self._may_resend:
+        room = self.recovery.packet_size - HEADER_SIZE
+        if parts:
+            room -= sum(map(len, parts))
+        if self.outstanding.lost and self._may_resend:
             room = self._writer.resend(room, parts, now, self._note_resent)
         if self.queue.ring and self._allowance() > 0:
             small_window = self.recovery.congestion.cwnd < 2 * self.recovery.packet_size

@@ -144,7 +144,7 @@ class ChunkWriter:
             chunk = (message, start, end, now, 1, message.fragments)
             size = end - start
             if start and size == self._queue.total:
-                # The end of a large message with nothing behind it: the sender may wait for the SACK (RFC 7053 section 4).
+                # The end of a large message with nothing behind it: its sender may wait for the SACK (RFC 7053).
                 flags |= FLAG_IMMEDIATE
             parts.append(self._write(tsn, chunk, flags))
             outstanding.chunks[tsn] = chunk
