@@ -148,7 +148,9 @@ class TransferCarrier:
     def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
         """Take what has arrived of a message."""
         chunks = self._transfers.receiver.read(transfer, now)
-        self._work()
+        # Reading sends nothing and changes nothing but the window.
+        if released := self._transfers.take_credit():
+            self._window.account(0, released)
         return chunks
 
     def discard(self, transfer: IncomingTransfer) -> None:
