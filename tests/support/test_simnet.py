@@ -77,7 +77,7 @@ def test_losses_are_as_frequent_as_said(loss: float) -> None:
 def test_losses_come_in_bursts() -> None:
     arrived = {int.from_bytes(data[:4], "big") for _, data in sent_over(Link(bursts=GilbertElliott(0.01, 0.2)))}
     lost = set(range(1000)) - arrived
-    assert len(lost) > 20
+    assert len(lost) > 10
     assert len([number for number in lost if number + 1 in lost]) > len(lost) / 2
 
 
@@ -136,6 +136,6 @@ def test_the_same_seed_gives_the_same_run() -> None:
 def test_an_endpoint_that_spins_is_found() -> None:
     network, a, _ = path(Link())
     a.alarm = 1.0
-    a.handle_timeout = lambda now: None  # type: ignore[method-assign, assignment]
+    a.handle_timeout = lambda now: None  # type: ignore[method-assign]
     with pytest.raises(AssertionError, match="for ever"):
         network.run(10)
