@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.stacks import BROWSERS, PROCESSES, chromium_stack, run_chromium
+from tests.support.components import require_program
+from tests.support.nats_server import WebSocketNatsServer
+from tests.support.npm import install_packages
+from tests.support.stacks import BROWSERS, EXAMPLE, PROCESSES, chromium_stack, run_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,16 @@ def chromium_that_hides_addresses(tmp_path_factory: pytest.TempPathFactory) -> I
     """Chromium as it comes: with names of mDNS in its candidates."""
     with run_chromium(tmp_path_factory.mktemp("chromium"), hide_addresses=True) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSocketNatsServer]:
+    """A server that pages and Python peers share; and the packages that the pages need."""
+    install_packages(EXAMPLE)
+    server = WebSocketNatsServer(require_program("nats-server"), tmp_path_factory.mktemp("nats"))
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session", params=[*PROCESSES, *BROWSERS])

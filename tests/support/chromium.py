@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 ORIGIN = "http://localhost"
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
+ASK_FOR_LOCAL_NETWORK = ("LocalNetworkAccessChecks", "LocalNetworkAccessChecksWebSockets")
+"""Pages that come over DevTools count as public ones, which ask before they talk to this machine."""
+
 LOAD_TIMEOUT = 20.0  # seconds
 STOP_TIMEOUT = 10.0  # seconds
 
@@ -64,9 +67,8 @@ class Chromium:
         self._sites = sites
         self._own_numbers = itertools.count(1 << 30)
         self._lock = threading.Lock()
-        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}"]
-        if not hide_addresses:
-            flags.append(f"--disable-features={HIDE_ADDRESSES}")
+        disabled = ASK_FOR_LOCAL_NETWORK if hide_addresses else (*ASK_FOR_LOCAL_NETWORK, HIDE_ADDRESSES)
+        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--disable-features={','.join(disabled)}"]
         their_in, self._out = _far_pipe()
         self._in, their_out = _far_pipe()
         environment = os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
@@ -177,6 +179,7 @@ class Page:
         self._target = target
         self._session = session
         self.troubles: list[str] = []
+        self.closed = False
 
     async def command(self, method: str, **parameters: Any) -> Any:
         """Carry out a DevTools command in this page."""
@@ -209,6 +212,7 @@ class Page:
 
     async def close(self) -> None:
         """Close the tab, as its user does."""
+        self.closed = True
         await self._browser.command("Target.closeTarget", targetId=self._target)
         self._browser.pages.pop(self._session, None)
 

@@ -61,6 +61,16 @@ class NatsServer:
             self._process = None
 
 
+class WebSocketNatsServer(NatsServer):
+    """A server that pages can reach, too."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.websocket_port = free_port()
+        text = f'websocket {{ host: "127.0.0.1", port: {self.websocket_port}, no_tls: true }}\n'
+        super().__init__(program, "--config", write_config(folder, text))
+        self.websocket_url = f"ws://127.0.0.1:{self.websocket_port}"
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nats_server_of_session() -> Iterator[NatsServer | None]:
     """One server for all tests that leave it as it is.

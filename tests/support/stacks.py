@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from peerix.rtc import Configuration
     from tests.support.agents import Agent
 
-SITES = {"agents": INTEROP / "agents", "browser": INTEROP / "browser"}
+EXAMPLE = INTEROP.parents[1] / "examples" / "browser"
+SITES = {
+    "agents": INTEROP / "agents",
+    "browser": INTEROP / "browser",
+    "peerix": EXAMPLE / "peerix",
+    "dist": EXAMPLE / "dist",
+    "example": EXAMPLE,
+}
+"""The folders of pages."""
 
 
 @dataclass(slots=True, frozen=True)

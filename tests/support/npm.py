@@ -1,0 +1,43 @@
+"""Packages of npm, installed where tests and the example page need them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.components import require_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSTALL_TIMEOUT = 300.0  # seconds
+_STAMP = "node_modules/.peerix-lock"
+
+
+def install_packages(folder: Path) -> None:
+    """Install what the folder's package-lock.json says, unless that is there already.
+
+    Skips the test with the reason when it cannot be done; with CI=true that is a failure.
+    """
+    npm = require_program("npm")
+    lock, stamp = folder / "package-lock.json", folder / _STAMP
+    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
+        return
+    command = [npm, "ci", "--no-audit", "--no-fund"]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
+        )
+        trouble = done.stderr if done.returncode else None
+    except subprocess.TimeoutExpired:
+        trouble = "it took too long"
+    if trouble is None:
+        stamp.write_bytes(lock.read_bytes())
+        return
+    reason = f"npm cannot install the packages of {folder.name}: {trouble[-500:]}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
