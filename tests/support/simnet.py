@@ -1,7 +1,7 @@
 """A network in virtual time: whole protocol stacks meet on bad paths, the same way for the same seed.
 
-An endpoint is anything with the four calls of a sans-I/O core. Addresses are whatever the endpoints use (a name, a tuple
-of host and port): a datagram is `(source, destination, data)`.
+An endpoint is anything with the four calls of a sans-I/O core. Addresses are whatever the endpoints use (a name, or a
+tuple of host and port): a datagram is `(source, destination, data)`.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ def test_a_lone_packet_is_acknowledged_after_200_ms() -> None:
     b.receive_packets(data_packets(a, 1), START)
     assert sacks(b) == []
     deadline = b.next_timeout()
+    assert deadline is not None
     assert deadline == START + 0.2
     b.handle_timeout(deadline)
     assert len(sacks(b, deadline)) == 1

@@ -71,7 +71,7 @@ def packets(draw: st.DrawFn, tag: int, near: int) -> bytes:
     return write_packet(5000, 5000, used, b"".join(chunks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), st.booleans())
 def test_no_sequence_of_packets_raises(data: st.DataObject, interleaving: bool) -> None:
     a, b = connected(SctpConfig(interleaving=interleaving))
