@@ -86,6 +86,7 @@ class Configuration:
     :param interfaces: the names of the network interfaces to use, or a function that is asked for each name.
     :param port_range: the first and the last UDP port to bind.
     :param public_addresses: the public address of a local one behind a 1:1 NAT; the other side is told that one only.
+    :param multicast_dns: look up the `.local` names behind which browsers of the same network hide their addresses.
     :param max_packet_size: the largest UDP payload in bytes; None searches for what the path carries, from 1,200 up.
     :param receive_limit: unread bytes a connection may hold before it closes its receive window.
     """
@@ -97,6 +98,7 @@ class Configuration:
     interfaces: Sequence[str] | Callable[[str], bool] | None = None
     port_range: tuple[int, int] | None = None
     public_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
+    multicast_dns: bool = True
     max_packet_size: int | None = None
     receive_limit: int = 16 * 1024 * 1024
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from anyio import create_task_group, sleep_forever
@@ -10,7 +12,7 @@ from anyio import create_task_group, sleep_forever
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import local_preferences
 from peerix.rtc.interfaces import host_addresses, open_socket
-from peerix.rtc.name_resolution import resolve_host
+from peerix.rtc.multicast_dns import shared_multicast_dns
 from peerix.rtc.server_gathering import ServerGathering
 from peerix.rtc.udp_port import UdpPort
 
@@ -32,7 +34,7 @@ class Gatherer:
     Host candidates are known at once; whatever has to be waited for comes later, and nobody waits for it.
     """
 
-    __slots__ = ("_configuration", "_pump", "_resolutions", "_servers", "_session", "_tasks", "_wanted")
+    __slots__ = ("_configuration", "_listening", "_pump", "_resolutions", "_servers", "_session", "_tasks", "_wanted")
 
     def __init__(self, session: Session, pump: Pump, configuration: Configuration) -> None:
         self._session = session
@@ -42,6 +44,7 @@ class Gatherer:
         self._resolutions = 0
         self._tasks: TaskGroup | None = None
         self._wanted = False
+        self._listening = False
 
     @property
     def udp_ports(self) -> list[UdpPort]:
@@ -52,7 +55,7 @@ class Gatherer:
         """Own the tasks until cancelled."""
         async with create_task_group() as self._tasks:
             if self._wanted:
-                self._servers.start(self._tasks)
+                self._start(self._tasks)
             await sleep_forever()
 
     async def aclose(self) -> None:
@@ -67,8 +70,19 @@ class Gatherer:
         self.open_ports()
         self._wanted = True
         if self._tasks is not None:
-            self._servers.start(self._tasks)
+            self._start(self._tasks)
         self._progress()
+
+    def _start(self, tasks: TaskGroup) -> None:
+        self._servers.start(tasks)
+        if not self._listening and self._may_meet_names():
+            self._listening = True
+            tasks.start_soon(shared_multicast_dns().listen, name="multicast DNS listener")
+
+    def _may_meet_names(self) -> bool:
+        """Whether a `.local` candidate of the other side could be reached: a neighbour's, from this host's network."""
+        hosts = [port.socket.address[0].partition("%")[0] for port in self.udp_ports]
+        return self._configuration.multicast_dns and any(not ip_address(host).is_loopback for host in hosts)
 
     def open_ports(self) -> None:
         """Open a port on every address that has none yet."""
@@ -108,16 +122,20 @@ class Gatherer:
 
     def resolve(self, candidate: Candidate) -> None:
         """Look up the name in a remote candidate, and hand the candidate back with the address."""
-        if self._tasks is not None and self._resolutions < MAX_RESOLUTIONS:
+        if not self._listening:
+            return
+        if found := shared_multicast_dns().known(candidate.host):
+            self._add(candidate, found)
+        elif self._tasks is not None and self._resolutions < MAX_RESOLUTIONS:
             self._resolutions += 1
             self._tasks.start_soon(self._resolve, candidate, name=f"resolve {candidate.host}")
 
     async def _resolve(self, candidate: Candidate) -> None:
-        found = await resolve_host(candidate.host)
-        now = time.monotonic()
-        for host in found:
-            try:
-                self._session.add_resolved_candidate(candidate, host, now)
-            except IceCandidateError:
-                continue
-        self._pump.finish(now)
+        self._add(candidate, await shared_multicast_dns().resolve(candidate.host))
+        self.permit(time.monotonic())
+        self._pump.finish(time.monotonic())
+
+    def _add(self, candidate: Candidate, hosts: list[str]) -> None:
+        for host in hosts:
+            with suppress(IceCandidateError):
+                self._session.add_resolved_candidate(candidate, host, time.monotonic())
