@@ -18,7 +18,7 @@ from anyio.lowlevel import checkpoint
 
 from peerix.core.errors import LocalProtocolError, MessageTooLarge
 from peerix.rtc import Configuration, DataChannel, PeerConnection, ReadyState
-from peerix.rtc.data_channel import HIGH_WATER, LOW_WATER
+from peerix.rtc.data_channel import HIGH_WATER, LOW_WATER, MESSAGE_OVERHEAD
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
 
 pytestmark = pytest.mark.anyio
@@ -345,3 +345,34 @@ async def test_every_wait_of_a_channel_can_be_cancelled(call: str) -> None:
             scope.cancel()
             await getattr(ours, call)(*arguments)
         assert scope.cancelled_caught
+
+
+async def test_a_flood_of_tiny_messages_that_nobody_reads_fills_the_window() -> None:
+    async with connected_pair(SMALL_WINDOW) as (_, _, ours, theirs):
+        with move_on_after(1):
+            while True:
+                await ours.send(b"x")
+        stored = 0
+        with pytest.raises(WouldBlock):
+            while True:
+                theirs.receive_nowait()
+                stored += 1
+        assert 1_000 < stored < 2 * SMALL_WINDOW.receive_limit // MESSAGE_OVERHEAD
+
+
+async def test_messages_that_were_never_read_do_not_narrow_the_window_for_ever() -> None:
+    async with connected_pair(SMALL_WINDOW) as (a, b, ours, theirs), b.events() as events:
+        for _ in range(8):
+            await ours.send(bytes(100_000))
+        await ours.aclose()
+        with fail_after(5):
+            while theirs.ready_state is not ReadyState.CLOSED:
+                await sleep(0.002)
+        second = a.create_data_channel("second")
+        theirs_second = await next_channel(events)
+        with fail_after(5):
+            for _ in range(9):
+                await second.send(bytes(100_000))
+            await second.drained()
+        assert len(theirs_second.receive_nowait()) == 100_000
+        assert len(await theirs.receive()) == 100_000

@@ -32,6 +32,10 @@ HIGH_WATER = 1024 * 1024
 LOW_WATER = HIGH_WATER // 2
 """Bytes queued on a channel at which those who wait go on: they fill half a buffer at a time, not one message."""
 
+MESSAGE_OVERHEAD = 128
+"""Bytes that an unread message counts on the receive window beyond its own: what it costs in memory. Without it a flood
+of empty messages would fill the memory and not the window."""
+
 CHECKPOINT_EVERY = 64
 """Sends and receives between two full checkpoints. With one at each, a flush would carry a single message: 1 against
 64-96 messages a flush, and 141,000 against 787,000 calls a second on asyncio."""
@@ -274,7 +278,10 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         """
         self._receiver = receiver
         while receiver is not None and self._inbox:
-            receiver(*self._inbox.popleft())
+            message, size = self._inbox.popleft()
+            if size:
+                self._link.release(MESSAGE_OVERHEAD)
+            receiver(message, max(size - MESSAGE_OVERHEAD, 0))
 
     # -- closing
 
@@ -299,7 +306,8 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         if self._receiver is not None:
             self._receiver(message, size)
             return
-        self._inbox.append((message, size))
+        self._link.hold(MESSAGE_OVERHEAD)
+        self._inbox.append((message, size + MESSAGE_OVERHEAD))
         if self._readable is not None:
             self._readable.set()
             self._readable = None
@@ -310,6 +318,10 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
 
     def notice_closed(self) -> None:
         """Called by the connection when the channel is closing or closed: nobody waits on it any longer."""
+        if self._channel.state is ReadyState.CLOSED:
+            # Nothing more comes; what is unread is the user's, and no longer a part of the window.
+            self._link.release(sum(size for _, size in self._inbox))
+            self._inbox = deque((message, 0) for message, _ in self._inbox)
         self._opened.set()
         if self._readable is not None:
             self._readable.set()
