@@ -25,8 +25,9 @@ system:
 demo: setup
 	$(BIN)/peerix demo
 
+# One process by default, since many tests are about time; `make test JOBS=2` shares the modules out.
 test: setup system
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
 
 test-all: setup system
 	$(BIN)/python -m tools.test_all $(ARGS)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def run_readme(markdown: str, folder: Path) -> subprocess.CompletedProcess[str]:
     script = write_script(read_blocks(markdown))
-    return subprocess.run(
-        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=20, check=False
-    )
+    return subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=20, check=False)
 
 
 def test_sh_blocks_run_in_order_in_one_shell(tmp_path: Path) -> None:
@@ -73,9 +71,7 @@ def test_a_scenario_that_failed_once_has_failed() -> None:
 
 def test_the_manifest_has_one_line_a_scenario(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    report.write_text(
-        json.dumps({"tests/a.py::test_b": {"result": "skipped: no x", "cases": 1, "backends": []}})
-    )
+    report.write_text(json.dumps({"tests/a.py::test_b": {"result": "skipped: no x", "cases": 1, "backends": []}}))
     write_manifest(tmp_path / "manifest.json", join_reports([report]), ["as written"])
     text = (tmp_path / "manifest.json").read_text()
     assert '\n  "tests/a.py::test_b": {"result": "skipped: no x", "cases": 1}\n' in text

@@ -74,16 +74,12 @@ def test_annotated_fields_count(check: Callable[..., list[str]]) -> None:
 
 
 def test_class_variables_do_not_count(check: Callable[..., list[str]]) -> None:
-    body = "class A:\n    limit: ClassVar[int] = 1\n" + "".join(
-        f"    a{number}: int\n" for number in range(12)
-    )
+    body = "class A:\n    limit: ClassVar[int] = 1\n" + "".join(f"    a{number}: int\n" for number in range(12))
     assert check(a=body) == []
 
 
 def test_slots_count(check: Callable[..., list[str]]) -> None:
-    assert (
-        "has 13" in check(a=f"class A:\n    __slots__ = {tuple(f's{number}' for number in range(13))}\n")[0]
-    )
+    assert "has 13" in check(a=f"class A:\n    __slots__ = {tuple(f's{number}' for number in range(13))}\n")[0]
 
 
 def test_property_setters_do_not_count(check: Callable[..., list[str]]) -> None:

@@ -124,6 +124,7 @@ async def test_a_new_path_can_be_had_while_messages_flow(page: Stack, offerer: O
 async def test_sixteen_megabytes_arrive_each_way(page: Stack, offerer: Offerer, size: int) -> None:
     length = 16 * 1024 * 1024
     async with connected(page.agent, page.configuration, offerer) as (_, ours, theirs):
+        from_them = to_them = 0.0
         async with create_task_group() as tasks:
             tasks.start_soon(theirs.pour, size, length // size)
             from_them = await drink(ours, length)

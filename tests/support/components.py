@@ -24,9 +24,7 @@ def require_program(name: str) -> str:
     found = find_program(name)
     if found is not None:
         return found
-    reason = (
-        f"{name} is not installed; `make test` as root installs it, see tests/support/system-packages.txt"
-    )
+    reason = f"{name} is not installed; `make test` as root installs it, see tests/support/system-packages.txt"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

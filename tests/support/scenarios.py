@@ -54,9 +54,7 @@ class Report:
 
     def pytest_sessionfinish(self) -> None:
         """Write the report."""
-        self.path.write_text(
-            json.dumps(self.scenarios(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        )
+        self.path.write_text(json.dumps(self.scenarios(), indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
     def scenarios(self) -> dict[str, Result]:
         """Join the cases of each test function."""
@@ -106,7 +104,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start the report, if there is to be one."""
     path: Path | None = config.getoption("--report")
-    if path is not None:
+    if path is not None and not hasattr(config, "workerinput"):  # xdist's workers report to their controller
         config.pluginmanager.register(Report(path))
 
 

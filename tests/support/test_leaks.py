@@ -63,9 +63,7 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(("sample", "words"), FOUND.items())
-def test_what_an_async_test_leaves_is_found(
-    complaints: dict[str, str], sample: str, words: str, backend: str
-) -> None:
+def test_what_an_async_test_leaves_is_found(complaints: dict[str, str], sample: str, words: str, backend: str) -> None:
     assert words in complaints[f"{sample}[{backend}]"]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from peerix.core.ice import Candidate, CandidatePair
     from peerix.core.session import Session
     from peerix.rtc.data_channel import DataChannel
+    from peerix.rtc.udp_mux import MuxPort
     from peerix.rtc.udp_port import UdpPort
 
 Stats: TypeAlias = dict[str, object]
@@ -37,7 +38,7 @@ class MessageCounters:
 
 
 def collect(
-    session: Session, certificate: Certificate, channels: Iterable[DataChannel], ports: Iterable[UdpPort]
+    session: Session, certificate: Certificate, channels: Iterable[DataChannel], ports: Iterable[UdpPort | MuxPort]
 ) -> StatsReport:
     """Read the counters of a connection.
 
@@ -179,7 +180,7 @@ def _channel(channel: DataChannel) -> Stats:
     }
 
 
-def _port(port: UdpPort) -> Stats:
+def _port(port: UdpPort | MuxPort) -> Stats:
     counters, sock = port.socket.counters, port.socket
     return {
         "id": f"U{port.port_id}",

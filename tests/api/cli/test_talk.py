@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Start = Callable[..., Cli]
 
 
-@pytest.mark.parametrize("backends", [("asyncio", "trio"), ("uvloop", "asyncio")])
+@pytest.mark.parametrize("backends", [("asyncio", "trio"), pytest.param(("uvloop", "asyncio"), marks=pytest.mark.slow)])
 def test_two_members_hear_each_other(cli: Start, room: str, backends: tuple[str, str]) -> None:
     alice = cli("join", room, "--name", "Alice", "--backend", backends[0], "--json")
     bob = cli("join", room, "--name", "Bob", "--backend", backends[1])
@@ -65,7 +65,9 @@ def test_without_input_it_stays_when_asked_to(cli: Start, room: str) -> None:
     stays.wait_text("are you there?")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_it_cleanly_and_the_others_hear_that_it_left(
     cli: Start, room: str, number: signal.Signals, code: int
 ) -> None:

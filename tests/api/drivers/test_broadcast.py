@@ -34,7 +34,7 @@ Sockets = Literal["unix", "loopback"]
 NAME = "processes"
 
 
-@pytest.fixture(params=["unix", "loopback"])
+@pytest.fixture(params=["unix", pytest.param("loopback", marks=pytest.mark.slow)])
 def sockets(request: pytest.FixtureRequest) -> Sockets:
     kind: Sockets = request.param
     return kind

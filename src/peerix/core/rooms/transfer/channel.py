@@ -42,9 +42,7 @@ class ChannelTransfers:
     :param first_id: the id of the first transfer, for tests; otherwise it follows from `polite`.
     """
 
-    def __init__(
-        self, *, polite: bool, read_timeout: float = READ_TIMEOUT, first_id: int | None = None
-    ) -> None:
+    def __init__(self, *, polite: bool, read_timeout: float = READ_TIMEOUT, first_id: int | None = None) -> None:
         if first_id is None:
             first_id = FIRST_ID_POLITE if polite else FIRST_ID_IMPOLITE
         self.sender = TransferSender(first_id=first_id, is_incoming=self._is_incoming)

@@ -116,9 +116,7 @@ def id_prefix(transfer_id: int) -> bytes:
     return b"\x08" + encode_varint(transfer_id)
 
 
-def first_packet(
-    prefix: bytes, kind: int, info: bytes | None, chunk: bytes | memoryview, *, done: bool
-) -> bytes:
+def first_packet(prefix: bytes, kind: int, info: bytes | None, chunk: bytes | memoryview, *, done: bool) -> bytes:
     """Give packet 0 of a message."""
     head = b"\x18\x00\x20%b\x30%b" % (encode_varint(kind), b"\x01" if done else b"\x00")
     if info is not None:

@@ -76,9 +76,7 @@ class TransferSender:
         """
         return self._register(OutgoingTransfer(kind, info, OutgoingChunks(data, ended=True), len(data)))
 
-    def start_source(
-        self, *, kind: int, total: int | None = None, info: bytes | None = None
-    ) -> OutgoingTransfer:
+    def start_source(self, *, kind: int, total: int | None = None, info: bytes | None = None) -> OutgoingTransfer:
         """Register a message whose bytes come by `feed`; it asks for them by TransferWantsData.
 
         :raises MessageTooLarge: `info` has CHUNK_SIZE bytes or more.
