@@ -22,6 +22,7 @@ from peerix.rtc.events import (
 )
 from peerix.rtc.peer_connection import PeerConnection
 from peerix.rtc.stats import Stats, StatsReport
+from peerix.rtc.udp_mux import UdpMux
 
 __all__ = [
     "Certificate",
@@ -48,4 +49,5 @@ __all__ = [
     "SignalingStateChanged",
     "Stats",
     "StatsReport",
+    "UdpMux",
 ]

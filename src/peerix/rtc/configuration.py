@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from peerix.core.dtls import Certificate
+    from peerix.rtc.udp_mux import UdpMux
 
 
 @dataclass(slots=True, frozen=True)
@@ -85,6 +86,7 @@ class Configuration:
     :param addresses: the local addresses to use; those of all interfaces when absent.
     :param interfaces: the names of the network interfaces to use, or a function that is asked for each name.
     :param port_range: the first and the last UDP port to bind.
+    :param udp_mux: the shared port to use in place of sockets of one's own; the four above do not count then.
     :param public_addresses: the public address of a local one behind a 1:1 NAT; the other side is told that one only.
     :param multicast_dns: look up the `.local` names behind which browsers of the same network hide their addresses.
     :param max_packet_size: the largest UDP payload in bytes; None searches for what the path carries, from 1,200 up.
@@ -97,6 +99,7 @@ class Configuration:
     addresses: Sequence[str] | None = None
     interfaces: Sequence[str] | Callable[[str], bool] | None = None
     port_range: tuple[int, int] | None = None
+    udp_mux: UdpMux | None = None
     public_addresses: Mapping[str, str] = field(default_factory=dict[str, str])
     multicast_dns: bool = True
     max_packet_size: int | None = None

@@ -14,6 +14,7 @@ from peerix.core.ice import local_preferences
 from peerix.rtc.interfaces import host_addresses, open_socket
 from peerix.rtc.multicast_dns import shared_multicast_dns
 from peerix.rtc.server_gathering import ServerGathering
+from peerix.rtc.udp_mux import MuxPort
 from peerix.rtc.udp_port import UdpPort
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from peerix.core.session import Session
     from peerix.rtc.configuration import Configuration
     from peerix.rtc.pump import Pump
+    from peerix.rtc.udp_mux import UdpMux
 
 MAX_RESOLUTIONS = 16
 """Name look-ups of one connection: the names come from the other side."""
@@ -47,9 +49,9 @@ class Gatherer:
         self._listening = False
 
     @property
-    def udp_ports(self) -> list[UdpPort]:
-        """The sockets of this connection."""
-        return [port for port in self._pump.ports if isinstance(port, UdpPort)]
+    def udp_ports(self) -> list[UdpPort | MuxPort]:
+        """The sockets of this connection, and its parts of shared ones."""
+        return [port for port in self._pump.ports if isinstance(port, UdpPort | MuxPort)]
 
     async def run(self) -> None:
         """Own the tasks until cancelled."""
@@ -88,6 +90,9 @@ class Gatherer:
         """Open a port on every address that has none yet."""
         if self._configuration.ice_transport_policy == "relay":
             return
+        if self._configuration.udp_mux is not None:
+            self._share_ports(self._configuration.udp_mux)
+            return
         hosts = host_addresses(self._configuration)
         bound = {port.socket.address[0] for port in self.udp_ports}
         for host, preference in zip(hosts, local_preferences(hosts), strict=True):
@@ -99,12 +104,27 @@ class Gatherer:
             sock = open_socket(host, self._configuration.port_range)
         except OSError:
             return  # the address went away since it was listed, or all ports of the range are taken
-        port = self._pump.open_port(sock)
-        if not sock.can_find_mtu:
+        self._announce(self._pump.open_port(sock), preference)
+
+    def _share_ports(self, mux: UdpMux) -> None:
+        ice = self._session.transport.ice
+        ports = [port for port in self._pump.ports if isinstance(port, MuxPort)]
+        if not ports:
+            ports = mux.attach(self._pump, ice.is_known)
+            preferences = local_preferences([port.socket.address[0] for port in ports])
+            for port, preference in zip(ports, preferences, strict=True):
+                self._pump.add_port(port)
+                self._announce(port, preference)
+        for port in ports:
+            port.take_ufrag(ice.local_parameters.ufrag)
+
+    def _announce(self, port: UdpPort | MuxPort, preference: int) -> None:
+        host, number = port.socket.address
+        if not port.socket.can_find_mtu:
             self._session.forbid_path_mtu_discovery(port.port_id)
-        now = time.monotonic()
         public_host = self._configuration.public_addresses.get(host)
-        self._session.add_local_address(host, sock.address[1], port.port_id, preference, now, public_host=public_host)
+        now = time.monotonic()
+        self._session.add_local_address(host, number, port.port_id, preference, now, public_host=public_host)
 
     def _progress(self) -> None:
         """Tell the session when there is nothing more to come from here."""

@@ -13,6 +13,8 @@ import ifaddr
 from peerix.rtc.datagram_socket import DatagramSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from peerix.rtc.configuration import Configuration
     from peerix.rtc.datagram_socket import Address
 
@@ -21,18 +23,24 @@ MAX_ADDRESSES = 32
 
 
 def host_addresses(configuration: Configuration) -> list[str]:
-    """The addresses on which peers may reach this host, best first.
-
-    Those that the configuration names, else those of all interfaces that it admits. IPv6 link-local addresses are left
-    out (RFC 8445 section 5.1.1.1 advises against them when others exist). Loopback addresses are used only when there
-    is nothing else, so that an offline machine can talk to itself.
-    """
+    """The addresses that a connection uses: those of its configuration, else those of the interfaces that it admits."""
     if configuration.addresses is not None:
         return list(configuration.addresses)[:MAX_ADDRESSES]
+    return interface_addresses(configuration.admits_interface)
+
+
+def interface_addresses(admits: Callable[[str], bool] | None = None) -> list[str]:
+    """The addresses on which peers may reach this host, best first.
+
+    IPv6 link-local addresses are left out (RFC 8445 section 5.1.1.1 advises against them when others exist). Loopback
+    addresses are used only when there is nothing else, so that an offline machine can talk to itself.
+
+    :param admits: is asked for the name of each interface; None takes all of them.
+    """
     usable: list[str] = []
     loopback: list[str] = []
     for adapter in ifaddr.get_adapters():
-        if not configuration.admits_interface(adapter.name):
+        if admits is not None and not admits(adapter.name):
             continue
         for ip in adapter.ips:
             text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
