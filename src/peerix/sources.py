@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from inspect import isasyncgen
@@ -16,11 +15,11 @@ from anyio.to_thread import run_sync
 from peerix.core.errors import LocalProtocolError
 from peerix.core.rooms.transfer.sender import FEED_SIZE
 from peerix.core.rooms.values import BLOB, BYTES, encode_message
+from peerix.file_reader import FileReader
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from anyio import AsyncFile
     from anyio.abc import TaskGroup
 
 SHARED_BUFFER = 4 * 1024 * 1024
@@ -130,16 +129,15 @@ class _FileBlocks:
 
     def __init__(self, content: FileContent) -> None:
         self._content = content
-        self._file: AsyncFile[bytes] | None = None
+        self._reader = FileReader(content.path)
         self._ahead = b""
 
     async def __aenter__(self) -> Self:
         try:
-            self._file = file = await anyio.open_file(self._content.path, "rb")
-            status = os.fstat(file.wrapped.fileno())
-            if stat.S_ISREG(status.st_mode):
-                self._content.total = status.st_size
-            self._ahead = await file.read(FEED_SIZE)
+            size = await self._reader.open()
+            if size is not None:
+                self._content.total = size
+            self._ahead = await self._reader.read(FEED_SIZE)
         except OSError as error:
             self.close()
             raise SourceFailed(error) from None
@@ -159,15 +157,13 @@ class _FileBlocks:
     async def next(self) -> tuple[bytes, bool]:
         block = self._ahead
         try:
-            self._ahead = await self._file.read(FEED_SIZE) if self._file is not None and block else b""
+            self._ahead = await self._reader.read(FEED_SIZE) if block else b""
         except OSError as error:
             raise SourceFailed(error) from None
         return block, not self._ahead
 
     def close(self) -> None:
-        # Not in a thread: closing a file that was only read does not block.
-        if self._file is not None:
-            self._file.wrapped.close()
+        self._reader.close()
 
 
 async def _blocks_of_file(read: Callable[[int], object]) -> AsyncGenerator[bytes]:

@@ -66,6 +66,7 @@ class TransferReceiver:
         self._credit = 0
         self._check_at: float | None = None
         self._window_closed = False
+        self._read_at = 0.0
 
     def is_incoming(self, transfer_id: int) -> bool:
         """Whether `transfer_id` names an unfinished message of the other side."""
@@ -161,7 +162,7 @@ class TransferReceiver:
         """
         if transfer.disposal is not Disposal.KEPT:
             return []
-        transfer.read_at = now
+        self._read_at = now
         chunks = self._take(transfer)
         if transfer.state is not IncomingState.OPEN:
             self._release(transfer, Disposal.SETTLED)
@@ -250,7 +251,8 @@ class TransferReceiver:
             # A message without unread bytes now may get some while the window is still closed.
             self._check_by(now + self._read_timeout)
         for transfer in [transfer for transfer in self._held if transfer.unread]:
-            deadline = transfer.read_at + self._read_timeout
+            # Readers take one message after the other: only when nothing at all is taken are they given up.
+            deadline = max(transfer.read_at, self._read_at) + self._read_timeout
             if deadline > now:
                 self._check_by(deadline)
                 continue
