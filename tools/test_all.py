@@ -22,7 +22,7 @@ ORDERS = ("as written", "1", "2")
 def run_suite(order: str, report: Path, arguments: list[str]) -> int:
     """Run pytest in one order and return its exit code."""
     seed = [] if order == "as written" else ["--seed", order]
-    command = [sys.executable, "-m", "pytest", "--all", "--report", str(report), *seed, *arguments]
+    command = [sys.executable, "-m", "pytest", "--all", f"--report={report}", *seed, *arguments]
     return subprocess.run(command, check=False).returncode
 
 

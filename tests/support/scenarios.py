@@ -35,7 +35,7 @@ class Result(TypedDict):
     backends: list[str]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # pytest keeps its plugins in sets
 class Report:
     """Collects outcomes during one run."""
 
