@@ -28,9 +28,7 @@ def install_packages(folder: Path) -> None:
         return
     command = [npm, "ci", "--no-audit", "--no-fund"]
     try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
         trouble = done.stderr if done.returncode else None
     except subprocess.TimeoutExpired:
         trouble = "it took too long"
