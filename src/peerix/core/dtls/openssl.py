@@ -111,22 +111,29 @@ class OpenSslDtls:
         connection = self._connection
         if connection is None:
             return
+        connection.bio_write(data)
+        if self._read(connection, expected, plaintexts):
+            return
+        if expected <= MAX_BUFFERED:
+            self.dropped += 1
+        if data[0] in _HANDSHAKE_TYPES and not self._drain():
+            # Its repeated flight was dropped as a replay, so our last one got lost.
+            self._outgoing += self._handshake.answer()
+
+    def _read(self, connection: SSL.Connection, expected: int, plaintexts: list[bytes]) -> bool:
+        """Read so many records; False when there were fewer."""
         try:
-            connection.bio_write(data)
             recv = connection.recv
             append = plaintexts.append
             for _ in range(expected):
                 append(recv(_READ_SIZE))
         except SSL.WantReadError:
-            if expected <= MAX_BUFFERED:
-                self.dropped += 1
-            if data[0] in _HANDSHAKE_TYPES and not self._drain():
-                # Its repeated flight was dropped as a replay, so our last one got lost.
-                self._outgoing += self._handshake.answer()
+            return False
         except SSL.ZeroReturnError:
-            self._close_by_peer()
+            self.close()
         except SSL.Error as error:
             self._fail(f"DTLS failed: {_reason(error)}")
+        return True
 
     def _receive_handshake(self, datagram: bytes, plaintexts: list[bytes], now: float) -> None:
         connection = self._connection
@@ -140,24 +147,10 @@ class OpenSslDtls:
         self._do_handshake(now)
         # Read again whatever the state: records that came behind the last handshake message are in the BIO still.
         if self._state_now() is DtlsState.CONNECTED:
-            self._read_rest(plaintexts)
+            self._read(connection, MAX_BUFFERED + 1, plaintexts)
 
     def _state_now(self) -> DtlsState:
         return self.state
-
-    def _read_rest(self, plaintexts: list[bytes]) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        try:
-            while True:
-                plaintexts.append(connection.recv(_READ_SIZE))
-        except SSL.WantReadError:
-            pass
-        except SSL.ZeroReturnError:
-            self._close_by_peer()
-        except SSL.Error as error:
-            self._fail(f"DTLS failed: {_reason(error)}")
 
     # -- the handshake
 
@@ -211,9 +204,6 @@ class OpenSslDtls:
         self.state = DtlsState.FAILED
         self._handshake.stop()
         self._connection = None
-
-    def _close_by_peer(self) -> None:
-        self.close()
 
     # -- sending
 
