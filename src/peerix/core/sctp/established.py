@@ -94,7 +94,8 @@ class Established:
             if not config.path_mtu_discovery or outbound.queue.total < WORTH_PROBING * outbound.recovery.packet_size:
                 return []
             # aiortc reads 1,500 bytes for each datagram: a larger one delays all that come after it, for good.
-            limit = config.max_packet_size_limit if self.agreement.large_packets else ETHERNET
+            path_mtu.pad_chunks = self.agreement.pad_chunks
+            limit = config.max_packet_size_limit if path_mtu.pad_chunks else ETHERNET
             path_mtu.limit = min(limit, config.max_packet_size_limit) & ~3
             path_mtu.start(now)
         probes = path_mtu.take_probes(outbound.recovery.timeout.srtt, now)

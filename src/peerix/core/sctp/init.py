@@ -117,7 +117,7 @@ class Agreement:
     :ivar inbound_streams: streams the peer may use.
     :ivar outbound_streams: streams we may use.
     :ivar zero_checksum: the peer takes our packets without a checksum.
-    :ivar large_packets: the peer knows PAD, and so takes packets above the size of an Ethernet frame.
+    :ivar pad_chunks: the peer knows PAD, and so takes packets above the size of an Ethernet frame.
     """
 
     tag: int
@@ -130,7 +130,7 @@ class Agreement:
     forward_tsn: bool
     reconfig: bool
     zero_checksum: bool
-    large_packets: bool
+    pad_chunks: bool
 
 
 def agree(ours: Init, theirs: Init, port: int) -> Agreement:
@@ -147,7 +147,7 @@ def agree(ours: Init, theirs: Init, port: int) -> Agreement:
         forward_tsn=theirs.forward_tsn or FORWARD_TSN in both,
         reconfig=RE_CONFIG in both,
         zero_checksum=ours.zero_checksum and theirs.zero_checksum,
-        large_packets=PAD in both,
+        pad_chunks=PAD in both,
     )
 
 
@@ -158,7 +158,7 @@ def write_cookie(secret: bytes, agreement: Agreement, now: float) -> bytes:
         | agreement.forward_tsn << 1
         | agreement.reconfig << 2
         | agreement.zero_checksum << 3
-        | agreement.large_packets << 4
+        | agreement.pad_chunks << 4
     )
     content = _COOKIE.pack(
         now,
@@ -192,6 +192,6 @@ def read_cookie(secret: bytes, cookie: bytes) -> tuple[Agreement, float] | None:
         forward_tsn=bool(flags & 2),
         reconfig=bool(flags & 4),
         zero_checksum=bool(flags & 8),
-        large_packets=bool(flags & 16),
+        pad_chunks=bool(flags & 16),
     )
     return agreement, made_at

@@ -1,5 +1,8 @@
 """Path-MTU discovery for packets (RFC 8899, RFC 9260 section 7.3): probes are a HEARTBEAT and a PAD chunk (RFC 4820).
 
+A peer that does not say that it knows PAD may end at one. Its probes are one long HEARTBEAT, which every peer answers;
+since the answer is as long, such a probe only passes where the way back carries the size too.
+
 Three sizes are tried at once: what loopback carries, a jumbo frame and an Ethernet frame. Where not even the last one
 passes, the sizes of common tunnels follow. A probe that is lost says nothing about congestion, so it is
 neither counted as in flight nor told to the congestion control.
@@ -53,6 +56,7 @@ class PathMtuDiscovery:
     :ivar base: the size that every path carries.
     :ivar size: the largest size that is known to pass.
     :ivar limit: the largest size to try.
+    :ivar pad_chunks: whether the peer knows PAD chunks.
     """
 
     __slots__ = (
@@ -64,6 +68,7 @@ class PathMtuDiscovery:
         "_tries",
         "base",
         "limit",
+        "pad_chunks",
         "size",
         "started",
     )
@@ -72,6 +77,7 @@ class PathMtuDiscovery:
         self._random_bytes = random_bytes
         self.base = self.size = base
         self.limit = limit & ~3
+        self.pad_chunks = True
         self.started = False
         self._deadline: float | None = None
         self._pending: list[int] = []
@@ -135,13 +141,17 @@ class PathMtuDiscovery:
     def _write(self, size: int, now: float) -> bytes:
         nonce = self._random_bytes(8)
         self._sent[nonce] = size
-        info = write_tlv(HEARTBEAT_INFO, _INFO.pack(now, nonce, size), last=True)
-        heartbeat = write_chunk(HEARTBEAT, 0, info)
+        info = _INFO.pack(now, nonce, size)
+        if not self.pad_chunks:
+            info = info.ljust(size - HEADER_SIZE - 8, b"\0")
+        heartbeat = write_chunk(HEARTBEAT, 0, write_tlv(HEARTBEAT_INFO, info, last=True))
+        if not self.pad_chunks:
+            return heartbeat
         return heartbeat + write_chunk(PAD, 0, bytes(size - HEADER_SIZE - len(heartbeat) - 4))
 
     def receive_ack(self, value: bytes, now: float) -> bool:
         """Take the answer to a probe; False when it is none of ours."""
-        if len(value) != 4 + _INFO.size:
+        if len(value) < 4 + _INFO.size:
             return False
         _, nonce, _ = _INFO.unpack_from(value, 4)
         size = self._sent.pop(nonce, None)
