@@ -74,6 +74,8 @@ class Peer(AsyncContextManagerMixin, EventSource):
         which connects the peers of one event loop.
     :param ice_servers: STUN and TURN servers: `IceServer` objects or equal mappings.
     :param ice_transport_policy: "relay" lets only relayed candidates be used.
+    :param addresses: the local addresses that connections use; those of all interfaces when absent. One that this host
+        does not have is passed over.
     :param connection_timeout: seconds for a connection to come about, and to come back after it was lost;
         likewise for a message to wait until its channel is open. 0 is for ever.
     :param ice_candidate_debounce: seconds for which candidates are gathered before they go over the driver together.
@@ -96,6 +98,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
         driver: Driver | None = None,
         ice_servers: Sequence[IceServer | Mapping[str, object]] = (),
         ice_transport_policy: IceTransportPolicy = "all",
+        addresses: Sequence[str] | None = None,
         connection_timeout: float = CONNECTION_TIMEOUT,
         ice_candidate_debounce: float = DEBOUNCE,
         namespace_hashing: bool = True,
@@ -114,6 +117,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
             connection=Configuration(
                 ice_servers=tuple(ice_servers),
                 ice_transport_policy=ice_transport_policy,
+                addresses=addresses,
                 receive_limit=max_unread,
             ),
             connection_timeout=connection_timeout,

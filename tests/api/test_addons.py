@@ -8,7 +8,7 @@ import pytest
 from anyio import fail_after
 
 from peerix import LocalProtocolError, Peer
-from tests.support.peers import entered_peers, meet, until
+from tests.support.peers import entered_peers, local_peer, meet, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def greeted(addon: Greeter, count: int) -> bool:
 
 async def test_attach_and_detach_call_the_addon() -> None:
     addon = Recorder()
-    async with Peer() as peer:
+    async with local_peer() as peer:
         await peer.attach(addon)
         assert list(peer.addons) == [addon]
         await peer.detach(addon)
@@ -66,7 +66,7 @@ async def test_attach_and_detach_call_the_addon() -> None:
 
 async def test_leaving_the_block_detaches_the_last_one_first() -> None:
     log: list[str] = []
-    async with Peer() as peer:
+    async with local_peer() as peer:
         await peer.attach(Recorder("a", log))
         await peer.attach(Recorder("b", log))
     assert log == ["attach a", "attach b", "detach b", "detach a"]
@@ -75,7 +75,7 @@ async def test_leaving_the_block_detaches_the_last_one_first() -> None:
 async def test_a_block_that_fails_detaches_as_well() -> None:
     addon = Recorder()
     with pytest.raises(KeyError):
-        async with Peer() as peer:
+        async with local_peer() as peer:
             await peer.attach(addon)
             raise KeyError
     assert addon.log == ["attach", "detach"]
@@ -84,7 +84,7 @@ async def test_a_block_that_fails_detaches_as_well() -> None:
 async def test_a_block_that_is_cancelled_detaches_as_well() -> None:
     addon = Recorder()
     with anyio.move_on_after(0.05):
-        async with Peer() as peer:
+        async with local_peer() as peer:
             await peer.attach(addon)
             await anyio.sleep_forever()
     assert addon.log == ["attach", "detach"]
@@ -92,7 +92,7 @@ async def test_a_block_that_is_cancelled_detaches_as_well() -> None:
 
 async def test_an_addon_is_attached_once() -> None:
     addon = Recorder()
-    async with Peer() as peer:
+    async with local_peer() as peer:
         await peer.attach(addon)
         with pytest.raises(LocalProtocolError):
             await peer.attach(addon)
@@ -100,14 +100,14 @@ async def test_an_addon_is_attached_once() -> None:
 
 async def test_detaching_what_is_not_attached_does_nothing() -> None:
     addon = Recorder()
-    async with Peer() as peer:
+    async with local_peer() as peer:
         await peer.detach(addon)
     assert addon.log == []
 
 
 async def test_attaching_outside_the_block_raises() -> None:
     with pytest.raises(anyio.ClosedResourceError):
-        await Peer().attach(Recorder())
+        await local_peer().attach(Recorder())
 
 
 async def test_an_addon_whose_attach_raises_is_not_attached() -> None:
@@ -115,7 +115,7 @@ async def test_an_addon_whose_attach_raises_is_not_attached() -> None:
         async def attach(self, peer: Peer) -> None:
             raise RuntimeError("no")
 
-    async with Peer() as peer:
+    async with local_peer() as peer:
         with pytest.raises(RuntimeError):
             await peer.attach(Broken())
         assert peer.addons == ()
@@ -138,5 +138,5 @@ async def test_an_addon_that_never_detaches_does_not_hold_up_the_end() -> None:
             await anyio.sleep_forever()
 
     with fail_after(3):
-        async with Peer() as peer:
+        async with local_peer() as peer:
             await peer.attach(Stuck())

@@ -6,9 +6,8 @@ import anyio
 import pytest
 from anyio import fail_after
 
-from peerix import Peer
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, is_connected, meet, remote_of, until
+from tests.support.peers import Log, is_connected, local_peer, meet, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -33,7 +32,7 @@ async def test_verify_is_asked_with_id_and_metadata(driver: MemoryDriver) -> Non
         asked.append((id, metadata))
         return True
 
-    async with Peer(driver=driver, verify=verify) as a, Peer(driver=driver) as b:
+    async with local_peer(driver=driver, verify=verify) as a, local_peer(driver=driver) as b:
         await a.join("room")
         await b.join("room", {"name": "B"})
         await until(lambda: is_connected(a, 1))
@@ -44,7 +43,7 @@ async def test_verify_is_asked_with_id_and_metadata(driver: MemoryDriver) -> Non
 async def test_a_remote_peer_that_verify_refuses_is_not_connected(
     driver: MemoryDriver, refusing_side_is_first: bool
 ) -> None:
-    async with Peer(driver=driver, verify=refuse) as a, Peer(driver=driver) as b:
+    async with local_peer(driver=driver, verify=refuse) as a, local_peer(driver=driver) as b:
         log = Log(a)
         for peer in (a, b) if refusing_side_is_first else (b, a):
             await peer.join("room")
@@ -58,7 +57,11 @@ async def test_verify_may_be_async(driver: MemoryDriver) -> None:
         await anyio.sleep(0.05)
         return bool(metadata == "let me in")
 
-    async with Peer(driver=driver, verify=verify) as a, Peer(driver=driver) as b, Peer(driver=driver) as c:
+    async with (
+        local_peer(driver=driver, verify=verify) as a,
+        local_peer(driver=driver) as b,
+        local_peer(driver=driver) as c,
+    ):
         await a.join("room")
         await b.join("room", "let me in")
         await c.join("room", "me too")
@@ -73,7 +76,11 @@ async def test_one_slow_answer_does_not_hold_up_another(driver: MemoryDriver) ->
             await anyio.sleep_forever()
         return True
 
-    async with Peer(driver=driver, verify=verify) as a, Peer(driver=driver) as b, Peer(driver=driver) as c:
+    async with (
+        local_peer(driver=driver, verify=verify) as a,
+        local_peer(driver=driver) as b,
+        local_peer(driver=driver) as c,
+    ):
         await a.join("room")
         await b.join("room", "slow")
         await c.join("room", "quick")
@@ -83,8 +90,8 @@ async def test_one_slow_answer_does_not_hold_up_another(driver: MemoryDriver) ->
 
 async def test_a_refused_peer_gives_up_after_the_timeout(driver: MemoryDriver) -> None:
     async with (
-        Peer(driver=driver, verify=refuse) as a,
-        Peer(driver=driver, connection_timeout=0.3) as b,
+        local_peer(driver=driver, verify=refuse) as a,
+        local_peer(driver=driver, connection_timeout=0.3) as b,
     ):
         log = Log(b, "connection")
         await a.join("room")
@@ -99,8 +106,8 @@ async def test_a_refused_peer_gives_up_after_the_timeout(driver: MemoryDriver) -
 
 async def test_without_a_timeout_a_refused_peer_waits(driver: MemoryDriver) -> None:
     async with (
-        Peer(driver=driver, verify=refuse) as a,
-        Peer(driver=driver, connection_timeout=0) as b,
+        local_peer(driver=driver, verify=refuse) as a,
+        local_peer(driver=driver, connection_timeout=0) as b,
     ):
         log = Log(b, "connection:failed")
         await a.join("room")
@@ -115,7 +122,7 @@ async def test_what_verify_raises_ends_the_peer(driver: MemoryDriver) -> None:
         raise RuntimeError("bug")
 
     with pytest.raises(ExceptionGroup) as caught, fail_after(5):
-        async with Peer(driver=driver) as b, Peer(driver=driver, verify=verify) as a:
+        async with local_peer(driver=driver) as b, local_peer(driver=driver, verify=verify) as a:
             await b.join("room")
             await a.join("room")
             await anyio.sleep_forever()
@@ -124,9 +131,9 @@ async def test_what_verify_raises_ends_the_peer(driver: MemoryDriver) -> None:
 
 async def test_no_more_remote_peers_than_allowed_are_let_in(driver: MemoryDriver) -> None:
     async with (
-        Peer(driver=driver, max_remotes=1) as a,
-        Peer(driver=driver, connection_timeout=0.3) as b,
-        Peer(driver=driver, connection_timeout=0.3) as c,
+        local_peer(driver=driver, max_remotes=1) as a,
+        local_peer(driver=driver, connection_timeout=0.3) as b,
+        local_peer(driver=driver, connection_timeout=0.3) as c,
     ):
         await meet(a, b)
         await c.join("room")

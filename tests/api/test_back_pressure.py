@@ -8,7 +8,7 @@ from anyio import fail_after
 
 from peerix import Peer, TransferAborted, TransferTimeout
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from peerix import MessageEvent
@@ -48,9 +48,9 @@ def unread(peer: Peer, other: Peer) -> int:
 async def test_a_reader_that_stops_holds_up_its_sender_and_nobody_else() -> None:
     async with (
         MemoryDriver() as driver,
-        Peer(driver=driver) as a,
-        Peer(driver=driver) as b,
-        Peer(driver=driver, max_unread=MIB) as slow,
+        local_peer(driver=driver) as a,
+        local_peer(driver=driver) as b,
+        local_peer(driver=driver, max_unread=MIB) as slow,
     ):
         reader = LazyReader(slow)
         await a.open("chat")
@@ -80,9 +80,9 @@ async def test_memory_stays_bounded_while_a_reader_takes_nothing() -> None:
 async def test_a_stopped_reader_of_one_remote_peer_does_not_hold_up_another() -> None:
     async with (
         MemoryDriver() as driver,
-        Peer(driver=driver) as a,
-        Peer(driver=driver) as b,
-        Peer(driver=driver, max_unread=MIB) as slow,
+        local_peer(driver=driver) as a,
+        local_peer(driver=driver) as b,
+        local_peer(driver=driver, max_unread=MIB) as slow,
     ):
         seen: list[object] = []
         stopped = anyio.Event()

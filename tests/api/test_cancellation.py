@@ -9,7 +9,7 @@ from anyio import CancelScope, create_task_group, fail_after
 
 from peerix import Peer, TransferAborted
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -30,7 +30,7 @@ async def peer_in_a_scope(room_of: Peer) -> AsyncGenerator[tuple[CancelScope, Pe
 
         async def live() -> None:
             with scope:
-                async with Peer() as peer:
+                async with local_peer() as peer:
                     peers.append(peer)
                     await peer.join("room")
                     await anyio.sleep_forever()
@@ -42,7 +42,7 @@ async def peer_in_a_scope(room_of: Peer) -> AsyncGenerator[tuple[CancelScope, Pe
 
 
 async def test_the_other_side_of_a_peer_cancelled_from_outside_sees_it_closed_at_once() -> None:
-    async with Peer() as a:
+    async with local_peer() as a:
         log = Log(a)
         await a.join("room")
         async with peer_in_a_scope(a) as (scope, _):
@@ -52,7 +52,7 @@ async def test_the_other_side_of_a_peer_cancelled_from_outside_sees_it_closed_at
 
 async def test_cancelling_the_scope_of_a_peer_ends_its_block() -> None:
     with fail_after(5):
-        async with entered_peers(1) as (b,), Peer() as a:
+        async with entered_peers(1) as (b,), local_peer() as a:
             await b.join()
             await a.join()
             a.cancel_scope.cancel()
@@ -60,7 +60,7 @@ async def test_cancelling_the_scope_of_a_peer_ends_its_block() -> None:
 
 
 async def test_the_other_side_of_a_peer_whose_scope_is_cancelled_sees_it_closed_at_once() -> None:
-    async with Peer() as a:
+    async with local_peer() as a:
         log = Log(a)
         await a.join("room")
         async with peer_in_a_scope(a) as (_, b):
@@ -69,10 +69,10 @@ async def test_the_other_side_of_a_peer_whose_scope_is_cancelled_sees_it_closed_
 
 
 async def test_a_peer_can_be_entered_again_after_it_was_cancelled() -> None:
-    peer = Peer()
+    peer = local_peer()
     for _ in range(2):
         with fail_after(5):
-            async with peer, Peer() as other:
+            async with peer, local_peer() as other:
                 await meet(peer, other)
                 peer.cancel_scope.cancel()
 
@@ -80,7 +80,7 @@ async def test_a_peer_can_be_entered_again_after_it_was_cancelled() -> None:
 async def test_leaving_the_block_takes_no_longer_for_ten_remote_peers_than_for_one() -> None:
     async with entered_peers(5) as others:
         await meet(*others)
-        peer = Peer(driver=others[0]._driver)
+        peer = local_peer(driver=others[0]._driver)
         async with peer:
             await peer.join("room")
             await until(lambda: [each.state for each in peer.remotes.values()] == ["connected"] * 5)
@@ -152,7 +152,7 @@ class NeverSubscribed(MemoryDriver):
 
 
 async def test_leaving_while_joining_makes_join_raise() -> None:
-    async with NeverSubscribed() as driver, Peer(driver=driver) as a:
+    async with NeverSubscribed() as driver, local_peer(driver=driver) as a:
 
         async def join() -> None:
             with pytest.raises(anyio.ClosedResourceError):

@@ -6,8 +6,8 @@ import anyio
 import pytest
 from anyio import fail_after
 
-from peerix import EventsLost, LocalProtocolError, Peer, TransferAborted
-from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of, until
+from peerix import EventsLost, LocalProtocolError, TransferAborted
+from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from peerix import ConnectionEvent, MessageEvent
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_handler_that_subscribed_before_entering_is_called() -> None:
     seen: list[str] = []
-    peer = Peer()
+    peer = local_peer()
     peer.on("connection:connected", lambda event: seen.append(event.remote.id))
-    async with peer, Peer() as other:
+    async with peer, local_peer() as other:
         await meet(peer, other)
         await until(lambda: seen == [other.id])
 
@@ -35,10 +35,10 @@ async def test_a_handler_survives_leave_and_join() -> None:
 
 
 async def test_a_handler_survives_leaving_and_entering_the_block() -> None:
-    peer = Peer()
+    peer = local_peer()
     log = Log(peer, "connection:connected")
     for _ in range(2):
-        async with peer, Peer() as other:
+        async with peer, local_peer() as other:
             await meet(peer, other)
             await until(lambda: peer.remotes)
     assert len(log.events) == 2
@@ -71,7 +71,7 @@ async def test_off_unsubscribes() -> None:
 
 async def test_an_unknown_event_is_refused() -> None:
     with pytest.raises(ValueError, match="no event"):
-        Peer().on("conection", print)
+        local_peer().on("conection", print)
 
 
 async def test_a_handler_that_raises_ends_the_peer_with_an_exception_group() -> None:
@@ -79,7 +79,7 @@ async def test_a_handler_that_raises_ends_the_peer_with_an_exception_group() -> 
         raise RuntimeError("bug")
 
     with pytest.raises(ExceptionGroup) as caught, fail_after(10):
-        async with Peer() as a, Peer() as b:
+        async with local_peer() as a, local_peer() as b:
             b.on("connection:connected", handler)
             await a.join()
             await b.join()
@@ -96,7 +96,7 @@ async def test_an_exception_of_the_block_leaves_unwrapped() -> None:
 
 async def test_an_exception_of_the_block_before_joining_leaves_unwrapped() -> None:
     with pytest.raises(KeyError):
-        async with Peer():
+        async with local_peer():
             raise KeyError("mine")
 
 
@@ -104,10 +104,10 @@ async def test_a_handler_that_raises_does_not_stop_the_goodbye() -> None:
     def handler(event: object) -> None:
         raise RuntimeError("bug")
 
-    async with Peer() as a:
+    async with local_peer() as a:
         log = Log(a)
         with pytest.raises(ExceptionGroup), fail_after(10):
-            async with Peer() as b:
+            async with local_peer() as b:
                 await meet(a, b)
                 b.on("channel", handler)
                 await b.open("chat")
@@ -259,7 +259,7 @@ async def test_an_event_stream_of_a_remote_peer_ends_when_it_is_gone() -> None:
 
 
 async def test_an_event_stream_ends_with_the_block() -> None:
-    async with Peer() as peer:
+    async with local_peer() as peer:
         stream = peer.events()
         await stream.__aenter__()
     with fail_after(1):
@@ -283,7 +283,7 @@ async def test_leaving_the_block_lets_handlers_finish() -> None:
         await anyio.sleep(0.1)
         finished.append(event.name)
 
-    async with Peer() as a, Peer() as b:
+    async with local_peer() as a, local_peer() as b:
         await meet(a, b)
         a.on("connection:closed", handler)
     assert finished == ["connection:closed"]
@@ -297,7 +297,7 @@ async def test_leaving_the_block_does_not_wait_for_a_handler_that_never_ends() -
         await anyio.sleep_forever()
 
     with fail_after(2):
-        async with Peer() as a, Peer() as b:
+        async with local_peer() as a, local_peer() as b:
             a.on("connection", handler)
             await meet(a, b)
             await started.wait()

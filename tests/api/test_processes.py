@@ -14,7 +14,7 @@ from anyio import fail_after
 
 from peerix import BroadcastDriver, LocalProtocolError, NatsDriver, Peer
 from tests.support.nats_server import nats_server_of_session, own_nats_server
-from tests.support.peers import Log, is_connected, meet, until
+from tests.support.peers import Log, is_connected, local_peer, meet, until
 
 if TYPE_CHECKING:
     from tests.support.nats_server import NatsServer
@@ -31,7 +31,7 @@ async def test_a_peer_killed_with_sigkill_is_disconnected_then_failed_then_close
     monkeypatch.setattr("peerix.core.ice.consent.DISCONNECTED_AFTER", 0.5)
     monkeypatch.setattr("peerix.core.ice.consent.UNANSWERED_GRACE", 0.3)
     room = "killed"
-    async with BroadcastDriver() as driver, Peer(driver=driver, connection_timeout=0.5) as peer:
+    async with BroadcastDriver() as driver, local_peer(driver=driver, connection_timeout=0.5) as peer:
         log = Log(peer, "connection")
         await peer.join(room)
         command = [sys.executable, "-m", "tests.support.lonely_peer", room]
@@ -58,7 +58,7 @@ async def test_the_room_is_whole_again_soon_after_the_signalling_server_was_rest
         peers: list[Peer] = []
         for _ in range(3):
             driver = await stack.enter_async_context(NatsDriver(own_nats_server.url))
-            peers.append(await stack.enter_async_context(Peer(driver=driver)))
+            peers.append(await stack.enter_async_context(local_peer(driver=driver)))
         a, b, late = peers
         await meet(a, b)
         own_nats_server.stop()
@@ -73,7 +73,7 @@ async def test_two_event_loops_on_the_default_driver_are_a_clear_error() -> None
     raised: list[BaseException] = []
 
     async def enter() -> None:
-        async with Peer():
+        async with local_peer():
             pass
 
     def run() -> None:
@@ -82,7 +82,7 @@ async def test_two_event_loops_on_the_default_driver_are_a_clear_error() -> None
         except BaseException as error:  # noqa: BLE001
             raised.append(error)
 
-    async with Peer():
+    async with local_peer():
         thread = threading.Thread(target=run)
         thread.start()
         await until(lambda: not thread.is_alive())

@@ -6,14 +6,15 @@ import anyio
 import pytest
 from anyio import fail_after
 
-from peerix import Peer
 from peerix.drivers import MemoryDriver
 from peerix.negotiator import TOOL, has_tool, with_tool
 from peerix.rtc.datagram_socket import DatagramSocket
-from tests.support.peers import Log, entered_peers, is_connected, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, is_connected, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from peerix import Peer
 
 pytestmark = pytest.mark.anyio
 
@@ -132,8 +133,8 @@ async def test_peers_without_encryption_connect_again(network: Network) -> None:
 async def test_a_side_that_has_not_noticed_takes_the_new_connection(network: Network) -> None:
     async with (
         MemoryDriver() as driver,
-        Peer(driver=driver, connection_timeout=0.3) as a,
-        Peer(driver=driver, connection_timeout=60) as b,
+        local_peer(driver=driver, connection_timeout=0.3) as a,
+        local_peer(driver=driver, connection_timeout=60) as b,
     ):
         logs = [Log(a, "connection"), Log(b, "connection")]
         await meet(a, b)
@@ -153,8 +154,8 @@ async def test_a_message_under_way_fails_when_the_connection_fails(network: Netw
 
 
 async def test_leaving_the_block_on_a_dead_network_takes_one_second_at_most(network: Network) -> None:
-    async with Peer() as a:
-        async with Peer() as b:
+    async with local_peer() as a:
+        async with local_peer() as b:
             await meet(a, b)
             network.down = True
             start = anyio.current_time()
@@ -162,7 +163,7 @@ async def test_leaving_the_block_on_a_dead_network_takes_one_second_at_most(netw
 
 
 async def test_members_announce_themselves_again_when_the_driver_comes_back() -> None:
-    async with Switch() as driver, Peer(driver=driver) as a, Peer(driver=driver) as b:
+    async with Switch() as driver, local_peer(driver=driver) as a, local_peer(driver=driver) as b:
         driver.set_active(active=False)
         await a.join("room")
         await b.join("room")
@@ -173,7 +174,7 @@ async def test_members_announce_themselves_again_when_the_driver_comes_back() ->
 
 
 async def test_connections_live_on_while_the_driver_is_away() -> None:
-    async with Switch() as driver, Peer(driver=driver) as a, Peer(driver=driver) as b:
+    async with Switch() as driver, local_peer(driver=driver) as a, local_peer(driver=driver) as b:
         log = Log(a, "connection")
         await a.open("chat")
         await meet(a, b)
@@ -194,7 +195,7 @@ async def test_an_offer_that_was_lost_is_repeated_when_the_driver_comes_back() -
             if not self.lossy or len(data) < 100:
                 await super().publish(namespace, data)
 
-    async with LosesOffers() as driver, Peer(driver=driver) as a, Peer(driver=driver) as b:
+    async with LosesOffers() as driver, local_peer(driver=driver) as a, local_peer(driver=driver) as b:
         await a.join("room")
         await b.join("room")
         await until(lambda: a.remotes or b.remotes)
@@ -208,7 +209,7 @@ async def test_an_offer_that_was_lost_is_repeated_when_the_driver_comes_back() -
 
 
 async def test_leaving_the_driver_first_leaves_the_connections_working() -> None:
-    async with Peer(driver=(driver := MemoryDriver())) as a, Peer(driver=driver) as b:
+    async with local_peer(driver=(driver := MemoryDriver())) as a, local_peer(driver=driver) as b:
         async with driver:
             await a.open("chat")
             await meet(a, b)

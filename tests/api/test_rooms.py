@@ -6,9 +6,9 @@ import anyio
 import pytest
 from anyio import create_task_group, fail_after
 
-from peerix import ConnectionState, LocalProtocolError, Peer
+from peerix import ConnectionState, LocalProtocolError
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, entered_peers, is_connected, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, is_connected, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ async def test_two_peers_in_one_room_are_connected() -> None:
 
 
 async def test_peers_without_a_driver_meet() -> None:
-    async with Peer() as a, Peer() as b:
+    async with local_peer() as a, local_peer() as b:
         await meet(a, b)
 
 
@@ -74,7 +74,7 @@ async def test_a_second_join_raises() -> None:
 
 async def test_join_outside_the_block_raises() -> None:
     with pytest.raises(anyio.ClosedResourceError):
-        await Peer().join()
+        await local_peer().join()
 
 
 async def test_metadata_that_json_cannot_hold_is_refused() -> None:
@@ -249,7 +249,11 @@ async def test_peers_meet_with_signalling_options_off(options: dict[str, bool]) 
 
 
 async def test_peers_that_disagree_about_encryption_get_an_error_event() -> None:
-    async with MemoryDriver() as driver, Peer(driver=driver) as a, Peer(driver=driver, signaling_encryption=False) as b:
+    async with (
+        MemoryDriver() as driver,
+        local_peer(driver=driver) as a,
+        local_peer(driver=driver, signaling_encryption=False) as b,
+    ):
         log = Log(a, "error")
         await a.join("room")
         await b.join("room", {"name": "plain"})
@@ -258,7 +262,7 @@ async def test_peers_that_disagree_about_encryption_get_an_error_event() -> None
 
 
 async def test_garbage_from_the_driver_is_an_error_event() -> None:
-    async with MemoryDriver() as driver, Peer(driver=driver, namespace_hashing=False) as peer:
+    async with MemoryDriver() as driver, local_peer(driver=driver, namespace_hashing=False) as peer:
         log = Log(peer, "error")
         await peer.join("room")
         await driver.publish("room", b"\xff\x00garbage")
@@ -267,7 +271,7 @@ async def test_garbage_from_the_driver_is_an_error_event() -> None:
 
 
 async def test_a_driver_that_is_not_entered_makes_join_raise() -> None:
-    async with Peer(driver=MemoryDriver()) as peer:
+    async with local_peer(driver=MemoryDriver()) as peer:
         with pytest.raises(LocalProtocolError, match="not entered"):
             await peer.join()
         assert not peer.active

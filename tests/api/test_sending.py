@@ -16,7 +16,7 @@ from peerix import (
     TransferAborted,
     TransferTimeout,
 )
-from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -188,7 +188,7 @@ async def test_without_remote_peers_the_result_is_empty_at_once() -> None:
 
 
 async def test_send_outside_the_block_raises() -> None:
-    async with Peer() as peer:
+    async with local_peer() as peer:
         pass
     with pytest.raises(anyio.ClosedResourceError):
         peer.send("x")

@@ -6,11 +6,12 @@ import sys
 
 import anyio
 
-from peerix import BroadcastDriver, Peer
+from peerix import BroadcastDriver
+from tests.support.peers import local_peer
 
 
 async def main() -> None:
-    async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+    async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
         await peer.open("chat")
         await peer.join(sys.argv[1])
         await peer.wait_open("chat")

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds after which a test gives up."""
 
+LOOPBACK = ("127.0.0.1",)
+"""What the peers of tests use: their traffic is nobody else's business."""
+
+
+def local_peer(**options: Any) -> Peer:
+    """A peer that keeps to loopback."""
+    return Peer(**{"addresses": LOOPBACK, **options})
+
 
 async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
     """Wait until a condition holds."""
@@ -54,7 +62,7 @@ class Log:
 async def entered_peers(count: int, **options: Any) -> AsyncGenerator[list[Peer]]:
     """Peers that share a driver and are in no room."""
     async with MemoryDriver() as driver, AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(Peer(driver=driver, **options)) for _ in range(count)]
+        yield [await stack.enter_async_context(local_peer(driver=driver, **options)) for _ in range(count)]
 
 
 @asynccontextmanager

@@ -14,11 +14,14 @@ from peerix.core.errors import PeerixError
 from peerix.rtc import Configuration, DataChannelReceived, PeerConnection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
 
     from peerix.cli.output import Output
     from peerix.cli.settings import Settings
     from peerix.rtc import DataChannel, EventStream
+
+LOOPBACK = ("127.0.0.1",)
+"""Measured on unless other addresses are asked for."""
 
 SET_UP_LIMIT = 10.0
 """Seconds that connecting may take."""
@@ -31,9 +34,9 @@ _MICRO = 1_000_000
 
 
 async def bench(settings: Settings, seconds: float, output: Output) -> Exit:
-    """Measure each figure for so many seconds; both ends run in this one process, on loopback."""
+    """Measure each figure for so many seconds; both ends run in this one process."""
     try:
-        async with _connected() as (one, other, set_up):
+        async with _connected(settings.addresses() or LOOPBACK) as (one, other, set_up):
             milliseconds = set_up * 1000
             output.result("set_up", f"connecting      {milliseconds:10.1f} ms", milliseconds=round(milliseconds, 1))
             await _round_trip(one, other, output)
@@ -47,13 +50,14 @@ async def bench(settings: Settings, seconds: float, output: Output) -> Exit:
         raise CommandError(f"the measurement failed: {error}") from error
     except TimeoutError:
         raise CommandError(f"no connection within {SET_UP_LIMIT:g} s") from None
-    output.remark("note", f"Both ends in one process on one core, over loopback, on {settings.backend}.")
+    where = ", ".join(settings.address) or "loopback"
+    output.remark("note", f"Both ends in one process on one core, over {where}, on {settings.backend}.")
     return Exit.DONE
 
 
 @asynccontextmanager
-async def _connected() -> AsyncGenerator[tuple[DataChannel, DataChannel, float]]:
-    configuration = Configuration(addresses=("127.0.0.1",))
+async def _connected(addresses: Sequence[str]) -> AsyncGenerator[tuple[DataChannel, DataChannel, float]]:
+    configuration = Configuration(addresses=addresses)
     started = perf_counter()
     async with (
         PeerConnection(configuration) as offerer,

@@ -65,6 +65,13 @@ _OPTIONS = (
     ),
     click.option("--relay-only", is_flag=True, help="Connect over TURN servers only."),
     click.option(
+        "--address",
+        metavar="IP",
+        multiple=True,
+        envvar="PEERIX_ADDRESS",
+        help="An address of this host to use; may be repeated. [default: all]",
+    ),
+    click.option(
         "--connection-timeout",
         type=click.FloatRange(min=0),
         default=15.0,

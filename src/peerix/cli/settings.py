@@ -12,7 +12,8 @@ from peerix.core.errors import PeerixError
 from peerix.drivers.urls import from_url
 from peerix.options import MAX_MESSAGE_SIZE
 from peerix.peer import Peer
-from peerix.rtc import IceServer
+from peerix.rtc import Configuration, IceServer
+from peerix.rtc.interfaces import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Settings:
     :param name: how we call ourselves towards the others
     :param metadata: a JSON object with more about us
     :param turn: URLs of TURN servers with user and password in front of the host
+    :param address: the addresses of this host to use; all when there are none
     """
 
     driver_url: str = "broadcast:"
@@ -39,6 +41,7 @@ class Settings:
     stun: Sequence[str] = ()
     turn: Sequence[str] = field(default=(), repr=False)
     relay_only: bool = False
+    address: Sequence[str] = ()
     connection_timeout: float = 15.0
     encryption: bool = True
     hashing: bool = True
@@ -64,6 +67,7 @@ class Settings:
                 driver=driver,
                 ice_servers=servers,
                 ice_transport_policy="relay" if self.relay_only else "all",
+                addresses=self.addresses(),
                 connection_timeout=self.connection_timeout,
                 signaling_encryption=self.encryption,
                 namespace_hashing=self.hashing,
@@ -71,6 +75,22 @@ class Settings:
             )
         except PeerixError as error:
             raise CommandError(str(error), Exit.USAGE) from error
+
+    def addresses(self) -> Sequence[str] | None:
+        """The addresses of this host to use; None for all.
+
+        :raises CommandError: one is no address, or none of this host
+        """
+        try:
+            Configuration(addresses=self.address)
+        except PeerixError as error:
+            raise CommandError(f"--address: {error}", Exit.USAGE) from error
+        for host in self.address:
+            try:
+                open_socket(host).close()
+            except OSError as error:
+                raise CommandError(f"--address {host} is no address of this host", Exit.USAGE) from error
+        return self.address or None
 
     def about_us(self, files: str) -> dict[str, Any]:
         """The metadata that the others see.

@@ -13,6 +13,7 @@ from peerix.rtc.ice_url import IceUrl
 IceTransportPolicy: TypeAlias = Literal["all", "relay"]
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from os import PathLike
     from ssl import SSLContext
 
@@ -83,7 +84,8 @@ class Configuration:
     :param ice_servers: STUN and TURN servers.
     :param ice_transport_policy: "relay" lets only relayed candidates be used.
     :param certificate: the DTLS certificate; the process's own when absent.
-    :param addresses: the local addresses to use; those of all interfaces when absent.
+    :param addresses: the local addresses to use; those of all interfaces when absent. One that this host does not have
+        (any more) is passed over.
     :param interfaces: the names of the network interfaces to use, or a function that is asked for each name.
     :param port_range: the first and the last UDP port to bind.
     :param udp_mux: the shared port to use in place of sockets of one's own; the four above do not count then.
@@ -126,18 +128,32 @@ class Configuration:
         if self.port_range is not None and not 0 < self.port_range[0] <= self.port_range[1] < 65_536:
             message = "port_range is the first and the last of some ports between 1 and 65,535"
             raise LocalProtocolError(message)
+        if self.addresses is not None:
+            _check_local_addresses(self.addresses)
         for address in (*self.public_addresses.keys(), *self.public_addresses.values()):
-            _check_address(address)
+            _check_address(address, "public_addresses")
         for server in self.ice_servers:
             IceServer.from_value(server)
 
 
-def _check_address(text: str) -> None:
+def _check_address(text: str, place: str) -> IPv4Address | IPv6Address:
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        message = f"{text!r} in public_addresses is no IP address"
+        message = f"{text!r} in {place} is no IP address"
         raise LocalProtocolError(message) from None
+
+
+def _check_local_addresses(addresses: Sequence[str]) -> None:
+    if isinstance(addresses, str):
+        # A text is a sequence of texts, too, and nobody means its letters.
+        message = f"addresses is a sequence: [{addresses!r}]"
+        raise LocalProtocolError(message)
+    for text in addresses:
+        address = _check_address(text, "addresses")
+        if address.is_unspecified or address.is_multicast:
+            message = f"{text!r} in addresses is not the address of one interface"
+            raise LocalProtocolError(message)
 
 
 def _items(value: object) -> tuple[object, ...]:

@@ -50,6 +50,12 @@ def test_the_measurement_gives_figures(cli: Start) -> None:
     assert bench.events("round_trip")[0]["microseconds"] > 0
 
 
+def test_the_measurement_uses_the_addresses_that_it_is_given(cli: Start) -> None:
+    bench = cli("bench", "--seconds", "0.1", "--address", "127.0.0.2", "--address", "127.0.0.3")
+    assert bench.finish() == 0
+    assert bench.wait_text("over 127.0.0.2, 127.0.0.3")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -65,6 +71,9 @@ def test_the_measurement_gives_figures(cli: Start) -> None:
         (["join", "r", "--metadata", "[1]"], "must be a JSON object"),
         (["join", "r", "--stun", "http://x"], "no ICE server"),
         (["join", "r", "--turn", "turn:host"], "USER:PASSWORD"),
+        (["join", "r", "--address", "lo"], "'lo' in addresses is no IP address"),
+        (["bench", "--address", "0.0.0.0"], "not the address of one interface"),
+        (["demo", "--address", "127.0.0.1", "--address", "192.0.2.1"], "192.0.2.1 is no address of this host"),
         (["join", "r", "--backend", "curio"], "curio"),
     ],
 )

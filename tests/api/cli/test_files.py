@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from peerix import BroadcastDriver, Peer
+from peerix import BroadcastDriver
 from peerix.core.errors import TransferAborted
+from tests.support.peers import local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,7 +205,7 @@ class Forger:
         anyio.run(self._send, data, info)
 
     async def _send(self, data: object, info: object) -> None:
-        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+        async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(self._room, {"files": "send"})
             await peer.open("any")
             with anyio.fail_after(20):
@@ -291,7 +292,7 @@ def test_a_sender_that_stays_in_the_room_is_done_after_a_while(cli: Start, room:
     receive = cli("receive", "--room", room, "--output", folder)
 
     async def send_and_stay() -> None:
-        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+        async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(room)
             await peer.open("any")
             with anyio.fail_after(30):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from peerix import BroadcastDriver, Peer
+from peerix import BroadcastDriver
+from tests.support.peers import local_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,13 @@ def test_two_members_hear_each_other(cli: Start, room: str, backends: tuple[str,
     assert event["peer_name"] == "Bob"
     assert event["type"] == "text"
     assert event["label"] == "chat"
+
+
+def test_members_of_different_addresses_meet(cli: Start, room: str) -> None:
+    alice = cli("join", room, "--name", "Alice", "--address", "127.0.0.2")
+    bob = cli("join", room, "--name", "Bob", "--address", "127.0.0.3")
+    alice.say("hello Bob")
+    bob.wait_text("Alice: hello Bob")
 
 
 def test_lines_arrive_in_order(cli: Start, room: str) -> None:
@@ -92,7 +100,7 @@ def test_nothing_that_others_send_can_drive_the_terminal(cli: Start, room: str) 
     listener = cli("join", room)
 
     async def send_escapes() -> None:
-        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+        async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(room, {"name": "\x1b[31mEve\nBob: forged"})
             await peer.open("chat")
             with anyio.fail_after(20):
@@ -113,7 +121,7 @@ def test_values_and_bytes_are_told_apart_in_json(cli: Start, room: str) -> None:
     listener = cli("join", room, "--json")
 
     async def send_values() -> None:
-        async with BroadcastDriver() as driver, Peer(driver=driver) as peer:
+        async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(room)
             await peer.open("chat")
             with anyio.fail_after(20):
