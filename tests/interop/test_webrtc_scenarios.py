@@ -10,7 +10,7 @@ from anyio import EndOfStream, create_task_group
 
 from peerix.core.errors import MessageTooLarge
 from peerix.rtc import ConnectionState, ReadyState, SignalingState
-from tests.support.foreign import connected, drink, pour, snake_case, trickle, wire
+from tests.support.foreign import PATIENCE, connected, drink, pour, snake_case, trickle, wire
 from tests.support.peers import until
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ async def test_a_channel_is_the_same_on_both_sides(stack: Stack, offerer: Offere
     text = label + options.get("protocol", "")
     if actor == "they" and not text.isascii() and "label lengths in bytes" in stack.cannot:
         pytest.skip("it counts characters where RFC 8832 wants bytes")
+    if actor == "they" and len(options) > 1 and "unordered with a limit" in stack.cannot:
+        pytest.skip("it announces an ordered channel")
     expected = {"ordered": True, "protocol": "", "maxRetransmits": None, "maxPacketLifeTime": None} | options
     async with connected(stack.agent, stack.configuration, offerer) as (both, _, _):
         ours, theirs = await both.create(label, actor, **options)
@@ -56,7 +58,8 @@ async def test_a_channel_is_the_same_on_both_sides(stack: Stack, offerer: Offere
         assert (ours.label, described["label"]) == (label, label)
         assert ours.id == described["id"]
         assert {name: getattr(ours, name) for name in snake_case(expected)} == snake_case(expected)
-        assert {name: stack.read(described[name]) for name in expected} == expected
+        if actor == "they" or "attributes of our channels" not in stack.cannot:
+            assert {name: stack.read(described[name]) for name in expected} == expected
         await ours.send("from us")
         await theirs.send("from them")
         assert (await theirs.receive(), await ours.receive()) == ("from us", "from them")
@@ -144,7 +147,8 @@ async def test_a_channel_that_we_close_closes_there_after_its_messages(stack: St
         for number in range(50):
             await ours.send(str(number))
         await ours.aclose()
-        assert [await theirs.receive() for _ in range(50)] == [str(number) for number in range(50)]
+        if "messages before a close" not in stack.cannot:
+            assert [await theirs.receive() for _ in range(50)] == [str(number) for number in range(50)]
         await theirs.wait_closed()
         await until(partial(is_closed, ours))
         await other.send("still here")
@@ -183,7 +187,7 @@ async def test_a_label_can_be_opened_again_after_its_channel_was_closed(stack: S
 async def test_another_offer_leaves_the_channels_alone(stack: Stack, offerer: Offerer, actor: Offerer) -> None:
     async with connected(stack.agent, stack.configuration, offerer) as (both, ours, theirs):
         for _ in range(2):
-            await both.negotiate(actor)
+            await both.negotiate(actor, gathered=False)
             assert both.ours.signaling_state is SignalingState.STABLE
             await ours.send("ping")
             assert await theirs.receive() == "ping"
@@ -249,5 +253,8 @@ async def test_a_connection_that_we_close_closes_their_channels(stack: Stack, of
 async def test_a_connection_that_they_close_ends_here(stack: Stack, offerer: Offerer) -> None:
     async with connected(stack.agent, stack.configuration, offerer) as (both, ours, _):
         await both.theirs.end()
+        if "goodbye" in stack.cannot:
+            await until(lambda: both.ours.connection_state is ConnectionState.DISCONNECTED, within=PATIENCE)
+            return
         await until(lambda: both.ours.connection_state is ConnectionState.CLOSED)
         await until(partial(is_closed, ours))

@@ -23,5 +23,6 @@ async def test_text_bytes_and_empty_messages_arrive_both_ways(stack: Stack, offe
         for message in MESSAGES:
             await ours.send(message)
             assert await theirs.receive() == message
-            await theirs.send(message)
-            assert await ours.receive() == message
+            if message or "empty messages" not in stack.cannot:
+                await theirs.send(message)
+                assert await ours.receive() == message

@@ -24,7 +24,7 @@ import anyio
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 ORIGIN = "http://localhost"
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
@@ -152,6 +152,25 @@ class Chromium:
                 await anyio.sleep(0.01)
         return page
 
+    @contextlib.contextmanager
+    def network_stopped(self) -> Iterator[None]:
+        """Stop the process that has all sockets of the pages, as when a lid is closed for a while."""
+        process = self._find_process("network.mojom.NetworkService")
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+    def _find_process(self, mark: str) -> int:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                process = int(folder.name)
+                ours = os.getsid(process) == self._process.pid
+                if ours and mark.encode() in (folder / "cmdline").read_bytes():
+                    return process
+        raise ProcessLookupError(mark)
+
     def stop(self) -> None:
         """End the browser, with every process of it."""
         with contextlib.suppress(OSError):
@@ -209,6 +228,13 @@ class Page:
         if self.troubles:
             raise ForeignError(self.troubles[0])
         return loaded
+
+    async def crash(self) -> None:
+        """Kill the process of the page: it has no time for a goodbye."""
+        self.closed = True
+        with contextlib.suppress(ForeignError), anyio.move_on_after(1):  # a crash does not answer
+            await self.command("Page.crash")
+        await self._browser.command("Target.closeTarget", targetId=self._target)
 
     async def close(self) -> None:
         """Close the tab, as its user does."""

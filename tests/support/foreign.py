@@ -159,14 +159,15 @@ class Wire:
                 return event.channel
         raise AssertionError("the connection ended before a channel came")
 
-    async def negotiate(self, offerer: Offerer) -> None:
-        """One offer and one answer, with the candidates in them."""
+    async def negotiate(self, offerer: Offerer, *, gathered: bool = True) -> None:
+        """One offer and one answer, with the candidates in them, unless they are known already."""
         if offerer == "we":
             await self.ours.set_local_description()
             assert self.ours.local_description is not None
-            await self.ours.set_remote_description(await self.theirs.answer(self.ours.local_description))
+            answer = await self.theirs.answer(self.ours.local_description, gathered=gathered)
+            await self.ours.set_remote_description(answer)
         else:
-            await self.ours.set_remote_description(await self.theirs.offer())
+            await self.ours.set_remote_description(await self.theirs.offer(gathered=gathered))
             await self.ours.set_local_description()
             assert self.ours.local_description is not None
             await self.theirs.accept(self.ours.local_description)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -23,19 +24,27 @@ def install_packages(folder: Path) -> None:
     Skips the test with the reason when it cannot be done; with CI=true that is a failure.
     """
     npm = require_program("npm")
-    lock, stamp = folder / "package-lock.json", folder / _STAMP
-    if stamp.exists() and stamp.read_bytes() == lock.read_bytes():
-        return
-    command = [npm, "ci", "--no-audit", "--no-fund"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
-        trouble = done.stderr if done.returncode else None
-    except subprocess.TimeoutExpired:
-        trouble = "it took too long"
+    with (folder / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes beside this one want it, too
+        trouble = _install(npm, folder, lock.read())
     if trouble is None:
-        stamp.write_bytes(lock.read_bytes())
         return
     reason = f"npm cannot install the packages of {folder.name}: {trouble[-500:]}"
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def _install(npm: str, folder: Path, lock: bytes) -> str | None:
+    stamp = folder / _STAMP
+    if stamp.exists() and stamp.read_bytes() == lock:
+        return None
+    command = [npm, "ci", "--no-audit", "--no-fund"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return "it took too long"
+    if done.returncode:
+        return done.stderr
+    stamp.write_bytes(lock)
+    return None

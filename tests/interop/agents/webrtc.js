@@ -61,7 +61,7 @@ class Channel {
 
   // Byte number n of the whole is n % 251, whatever the messages are cut into.
   async pour(size, count) {
-    const pattern = Uint8Array.from({ length: size + 251 }, (_, index) => index % 251);
+    const pattern = new Uint8Array(size + 251).map((_, index) => index % 251);
     for (let number = 0; number < count; number++) {
       if (this.native.bufferedAmount > HIGH_WATER) await until(() => this.native.bufferedAmount <= HIGH_WATER / 2);
       const from = (number * size) % 251;

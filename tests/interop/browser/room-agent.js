@@ -7,7 +7,17 @@ import { Mailbox } from "/peerix/queues.js";
 
 const PATTERN = 251;
 
-const pattern = (length) => Uint8Array.from({ length }, (_, index) => index % PATTERN);
+const pattern = (length) => {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) bytes[at] = at % PATTERN;
+  return bytes;
+};
+
+const isPattern = (bytes) => {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== at % PATTERN) return false;
+  return true;
+};
+
 const fromBase64 = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const toBase64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
@@ -20,7 +30,7 @@ const describe = (value) => {
   if (!(value instanceof ArrayBuffer)) return { value };
   const bytes = new Uint8Array(value);
   if (bytes.length <= 100_000) return { base64: toBase64(bytes) };
-  return { length: bytes.length, right: bytes.every((byte, index) => byte === index % PATTERN) };
+  return { length: bytes.length, right: isPattern(bytes) };
 };
 
 let room = null;
