@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import fail_after, sleep, wait_readable
 
+from peerix.core.session.transport import FRAGMENTABLE
 from peerix.rtc.datagram_socket import DatagramSocket
 from peerix.rtc.udp_port import MAX_BACKLOG, UdpPort
+from tests.support.namespaces import two_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,3 +184,45 @@ async def test_the_backlog_of_a_port_is_bounded() -> None:
         port.send(("127.0.0.1", 9), b"x", 0)
     assert port.backlog == MAX_BACKLOG
     sock.close()
+
+
+@contextmanager
+def hosts_with_a_small_mtu(version: int) -> Iterator[tuple[DatagramSocket, DatagramSocket]]:
+    addresses = ("10.99.0.1", "10.99.0.2") if version == 4 else ("fd99::1", "fd99::2")
+    with two_hosts(mtu=1400) as hosts:
+        sockets: list[DatagramSocket] = []
+        for host, address in zip(hosts, addresses, strict=True):
+            with host.inside():
+                sockets.append(DatagramSocket(address))
+        try:
+            yield sockets[0], sockets[1]
+        finally:
+            for sock in sockets:
+                sock.close()
+
+
+@linux_only
+@pytest.mark.parametrize("version", [4, 6])
+async def test_a_datagram_above_the_mtu_is_refused_unless_it_may_be_fragmented(version: int) -> None:
+    with hosts_with_a_small_mtu(version) as (sender, receiver):
+        large = bytes(5000)
+        assert sender.send(receiver.address, large, 0) == 5000
+        assert sender.counters.send_errors == 1
+        assert sender.send(receiver.address, large, FRAGMENTABLE) == 5000
+        assert datagrams(await drain(receiver)) == [large]
+        assert sender.send(receiver.address, large, 0) == 5000
+        assert sender.counters.send_errors == 2
+
+
+@linux_only
+@pytest.mark.parametrize("version", [4, 6])
+async def test_many_datagrams_a_call_are_still_possible_after_some_were_too_large(version: int) -> None:
+    with hosts_with_a_small_mtu(version) as (sender, receiver):
+        assert sender.send(receiver.address, bytes(6000), 2000) == 6000
+        assert sender.counters.send_errors == 3 or sender.counters.datagrams_sent == 0
+        before = sender.counters.datagrams_sent
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DatagramSocket, "_send_one", lambda *_: pytest.fail("one at a time"))
+            assert sender.send(receiver.address, bytes(3600), 1200) == 3600
+        assert sender.counters.datagrams_sent == before + 3
+        assert datagrams(await drain(receiver)) == [bytes(1200)] * 3

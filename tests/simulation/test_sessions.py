@@ -176,3 +176,17 @@ def test_a_wrong_fingerprint_lets_nothing_up() -> None:
     network.run(5)
     assert a.session.connection_state is ConnectionState.FAILED
     assert a.channels == {}
+
+
+def test_what_was_cut_for_large_packets_arrives_on_a_path_that_has_become_small() -> None:
+    link = Link(latency=0.01, bandwidth=10_000_000, queue=1_000_000)
+    network, a, b = connected(link)
+    sent = [random.Random(number).randbytes(60_000) for number in range(100)]
+    for message in sent:
+        a.send("chat", message)
+    assert network.run(10, lambda: a.session.association.max_packet_size > 8000 and len(b.messages.get("chat", ())) > 5)
+    small = Link(latency=0.01, bandwidth=10_000_000, queue=1_000_000, mtu=1280)
+    network.connect((A, 5000), (B, 5000), small)
+    assert network.run(60, lambda: len(b.messages["chat"]) == len(sent))
+    assert b.messages["chat"] == sent
+    assert a.session.association.max_packet_size < 1280

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from peerix.core.datachannel import ChannelClosed, ChannelMessage, ChannelOpened, ChannelReceived
 from peerix.core.dtls import Fingerprint
 from peerix.core.session import ConnectionStateChanged, GatheringNeeded, LocalCandidate, Session
+from peerix.core.session.transport import FRAGMENTABLE
 from tests.support.dtls_double import DtlsDouble
+from tests.support.simnet import Fragmentable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +64,9 @@ class SimulatedPeer:
 
     def to_send(self, now: float) -> Iterable[Datagram]:
         for port, destination, buffer, size in self.session.datagrams_to_send(now):
+            if size == FRAGMENTABLE:
+                yield self.ports[port], destination, Fragmentable(buffer)
+                continue
             step = size or len(buffer)
             for start in range(0, len(buffer), step):
                 yield self.ports[port], destination, buffer[start : start + step]

@@ -17,6 +17,8 @@ from typing import TypeAlias
 
 from anyio.lowlevel import RunVar
 
+from peerix.core.session.transport import FRAGMENTABLE
+
 Address: TypeAlias = tuple[str, int]
 """A numeric host and a port; a link-local IPv6 host carries its zone ("fe80::1%eth0")."""
 
@@ -37,7 +39,10 @@ _UDP_GRO = 104
 # the path: with the default, the kernel fragments a 16,000-byte datagram and path-MTU discovery would believe in it.
 _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
+_IPV6_MTU = 24
+_PMTUDISC_DONT = 0
 _PMTUDISC_PROBE = 3
+_LEAST_IPV6_MTU = 1280
 
 _ON_LINUX = sys.platform == "linux"
 _HAS_MSG = hasattr(socket.socket, "recvmsg_into") and hasattr(socket.socket, "sendmsg")
@@ -134,13 +139,17 @@ class DatagramSocket:
         return source[:2], data, 0
 
     def send(self, destination: Address, buffer: bytes, segment_size: int) -> int:
-        """Send a buffer of datagrams of `segment_size` bytes each (0: it is one datagram).
+        """Send a buffer of datagrams of `segment_size` bytes each (0: it is one datagram; FRAGMENTABLE: as fragments).
 
         Returns how many bytes were taken, by the system or by loss (a send error is a lost datagram, not an exception);
         fewer than the buffer has when the system has no room now.
         """
         if segment_size == 0 or segment_size >= len(buffer):
             return len(buffer) if self._send_one(destination, buffer) else 0
+        if segment_size == FRAGMENTABLE:
+            return len(buffer) if self._send_fragmented(destination, buffer) else 0
+        refused = self.counters.send_errors
+        broken = False
         if self._gso:
             try:
                 sent = self.sock.sendmsg(
@@ -149,10 +158,7 @@ class DatagramSocket:
             except OSError as error:
                 if error.errno in _BLOCKED:
                     return 0
-                # EMSGSIZE speaks of this destination's link only; EIO and EINVAL say that the kernel or the
-                # device cannot do it at all.
-                if error.errno in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP):
-                    self._gso = False
+                broken = error.errno in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP)
             else:
                 self.counters.datagrams_sent += -(-sent // segment_size)
                 self.counters.bytes_sent += sent
@@ -160,7 +166,20 @@ class DatagramSocket:
         for start in range(0, len(buffer), segment_size):
             if not self._send_one(destination, buffer[start : start + segment_size]):
                 return start
+        # EIO and EINVAL say that the kernel or the device cannot do it at all, unless the datagrams are too large for
+        # this destination's link: kernels before 6.10 say EINVAL then, too.
+        if broken and self.counters.send_errors == refused:
+            self._gso = False
         return len(buffer)
+
+    def _send_fragmented(self, destination: Address, datagram: bytes) -> bool:
+        if self.can_find_mtu:
+            _allow_fragments(self.sock)
+        try:
+            return self._send_one(destination, datagram)
+        finally:
+            if self.can_find_mtu:
+                _forbid_fragments(self.sock, self.sock.family)
 
     def _send_one(self, destination: Address, datagram: bytes) -> bool:
         try:
@@ -202,9 +221,19 @@ def _forbid_fragments(sock: socket.socket, family: socket.AddressFamily) -> bool
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
         else:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
+            sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU, 0)
     except OSError:
         return False
     return True
+
+
+def _allow_fragments(sock: socket.socket) -> None:
+    """Let the system and the routers fragment; over IPv6, where routers do not, to what every link carries."""
+    if sock.family == socket.AF_INET:
+        sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DONT)
+    else:
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DONT)
+        sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU, _LEAST_IPV6_MTU)
 
 
 def _switch_on_gro(sock: socket.socket) -> bool:

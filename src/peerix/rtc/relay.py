@@ -144,11 +144,11 @@ class Relay:
         self._after(now)
 
     def send(self, destination: Address, buffer: bytes, segment_size: int) -> None:
-        """Have the server send datagrams of `segment_size` bytes each (0: it is one)."""
+        """Have the server send datagrams of `segment_size` bytes each (0: it is one; FRAGMENTABLE)."""
         now = time.monotonic()
-        wrapped, size = self._client.wrap_batch(destination, buffer, segment_size, now)
+        wrapped, size = self._client.wrap_batch(destination, buffer, max(segment_size, 0), now)
         if wrapped:
-            self.link.send(wrapped, size if size < len(wrapped) else 0)
+            self.link.send(wrapped, size if size < len(wrapped) else min(segment_size, 0))
         self._after(now)
 
     # -- what the link tells

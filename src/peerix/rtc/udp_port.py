@@ -44,7 +44,7 @@ class Port(Protocol):
         ...
 
     def send(self, destination: Address, buffer: bytes, segment_size: int) -> None:
-        """Send datagrams of `segment_size` bytes each (0: it is one datagram)."""
+        """Send datagrams of `segment_size` bytes each (0: it is one datagram; FRAGMENTABLE: it may be fragmented)."""
         ...
 
     def close(self) -> None:

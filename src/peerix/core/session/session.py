@@ -258,7 +258,7 @@ class Session:
         if transport.dtls.state is DtlsState.CONNECTED:
             packets = self.association.packets_to_send(now, MAX_PACKETS)
             if packets:
-                outgoing += transport.seal(packets)
+                outgoing += transport.seal(packets, self.association.max_packet_size)
         return outgoing
 
     def next_timeout(self) -> float | None:
@@ -362,7 +362,8 @@ class Session:
         transport.goodbye_answered = transport.dtls.state is not DtlsState.CONNECTED
         if transport.dtls.state is DtlsState.CONNECTED:
             self.association.abort("the connection was closed", now)
-            self._goodbye = transport.seal(self.association.packets_to_send(now, MAX_PACKETS))
+            association = self.association
+            self._goodbye = transport.seal(association.packets_to_send(now, MAX_PACKETS), association.max_packet_size)
         else:
             self.channels.handle_event(AssociationClosed("the connection was closed", by_peer=False), now)
         self._pass_up(now)

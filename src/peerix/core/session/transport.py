@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.dtls import RECORD_OVERHEAD, DtlsRole, DtlsState, DtlsTransport
 from peerix.core.dtls.records import record_length
+from peerix.core.sctp import is_probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,10 @@ Received: TypeAlias = tuple[Address, bytes, int]
 """Source; one or more datagrams; the size of each but the last (0: there is just one)."""
 
 Outgoing: TypeAlias = tuple[int, Address, bytes, int]
-"""Port; destination; one or more datagrams; the size of each but the last (0: there is just one)."""
+"""Port; destination; one or more datagrams; the size of each but the last (0: there is just one; FRAGMENTABLE)."""
+
+FRAGMENTABLE = -1
+"""In the place of a size: one datagram that is too large for the path and may be fragmented on its way."""
 
 MAX_SEGMENTS = 64
 """Datagrams a buffer: what every kernel with UDP_SEGMENT takes."""
@@ -163,10 +167,12 @@ class Transport:
         """Send datagrams with the next control datagrams."""
         self._again = list(outgoing)
 
-    def seal(self, packets: Sequence[bytes]) -> list[Outgoing]:
+    def seal(self, packets: Sequence[bytes], path_size: int) -> list[Outgoing]:
         """Encrypt packets into as few buffers as possible.
 
-        A buffer holds packets of one size, of which the last may be shorter: what one UDP_SEGMENT send wants.
+        A buffer holds packets of one size, of which the last may be shorter: what one UDP_SEGMENT send wants. A packet
+        above `path_size` that is no probe of the path was cut when the path had more room (RFC 9260 section 6.9): it
+        goes alone, and may be fragmented.
         """
         path = self.ice.send_path
         if path is None:
@@ -177,6 +183,12 @@ class Transport:
         start, count, total = 0, len(packets), 0
         while start < count:
             size = len(packets[start])
+            if size > path_size and not is_probe(packets[start]):
+                buffer = encrypt(packets[start : start + 1])
+                total += len(buffer)
+                outgoing.append((port, destination, buffer, FRAGMENTABLE))
+                start += 1
+                continue
             most = min(count, start + max(1, min(MAX_SEGMENTS, MAX_BUFFER // (size + RECORD_OVERHEAD))))
             end = start + 1
             while end < most and len(packets[end]) == size:
