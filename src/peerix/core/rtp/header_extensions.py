@@ -1,0 +1,254 @@
+"""RTP header extensions (RFC 8285): elements in the one-byte and the two-byte form, and the values they carry.
+
+    one-byte, profile 0xBEDE      |  ID   | len-1 |  data ...
+    two-byte, profile 0x100x      |      ID       |      len      |  data ...
+
+A malformed element ends the reading; what stood before it is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from peerix.core.rtp.packet import RtpPacket
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+"""Which media section a packet belongs to (RFC 9143 section 15)."""
+RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+"""Which encoding of a section (RFC 8852 section 3.1)."""
+REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+"""Which encoding a retransmission repairs (RFC 8852 section 3.2)."""
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_SEQUENCE = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+"""RFC 6464."""
+VIDEO_ORIENTATION = "urn:3gpp:video-orientation"
+"""3GPP TS 26.114 section 7.4.5."""
+PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+
+ONE_BYTE_PROFILE = 0xBEDE
+TWO_BYTE_PROFILE = 0x1000
+
+ABS_SEND_TIME_UNITS = 1 << 18
+"""Units of abs-send-time in a second; the 24 bits wrap every 64 seconds."""
+
+PLAYOUT_DELAY_UNIT = 0.01
+"""Seconds; the 12 bits hold at most 40.95."""
+
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+
+def read_elements(profile: int | None, data: bytes) -> dict[int, bytes]:
+    """Read the elements of a header extension by id; of a repeated id the last one counts."""
+    if profile == ONE_BYTE_PROFILE:
+        return _read_one_byte(data)
+    if profile is not None and profile & 0xFFF0 == TWO_BYTE_PROFILE:
+        return _read_two_byte(data)
+    return {}
+
+
+def _read_one_byte(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    offset, end = 0, len(data)
+    while offset < end:
+        byte = data[offset]
+        offset += 1
+        if not byte:
+            continue
+        identifier, length = byte >> 4, (byte & 15) + 1
+        if identifier == 15 or offset + length > end:
+            break  # RFC 8285 4.2: 15 ends the reading
+        if identifier:
+            found[identifier] = data[offset : offset + length]
+        offset += length
+    return found
+
+
+def _read_two_byte(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    offset, end = 0, len(data)
+    while offset < end:
+        identifier = data[offset]
+        offset += 1
+        if not identifier:
+            continue
+        if offset >= end or offset + 1 + data[offset] > end:
+            break
+        start, offset = offset + 1, offset + 1 + data[offset]
+        found[identifier] = data[start:offset]
+    return found
+
+
+def write_elements(elements: Sequence[tuple[int, bytes]]) -> tuple[int | None, bytes]:
+    """Write elements in the shortest form that holds them: the profile and the padded data; no element, no extension.
+
+    Ids are 1 to 255, data at most 255 bytes.
+    """
+    if not elements:
+        return None, b""
+    if all(identifier < 15 and 0 < len(data) <= 16 for identifier, data in elements):
+        block = b"".join(bytes((identifier << 4 | len(data) - 1,)) + data for identifier, data in elements)
+        return ONE_BYTE_PROFILE, block + _PADDING[len(block) & 3]
+    block = b"".join(bytes((identifier, len(data))) + data for identifier, data in elements)
+    return TWO_BYTE_PROFILE, block + _PADDING[len(block) & 3]
+
+
+@dataclass(slots=True)
+class AudioLevel:
+    """How loud a packet of audio is (RFC 6464): `level` in -dBov, 0 the loudest, 127 silence."""
+
+    level: int
+    voice: bool = False
+
+
+@dataclass(slots=True)
+class VideoOrientation:
+    """How to turn a picture: `rotation` in degrees (0, 90, 180, 270) clockwise, after mirroring when `flip`."""
+
+    rotation: int = 0
+    flip: bool = False
+    back_camera: bool = False
+
+
+@dataclass(slots=True)
+class PlayoutDelay:
+    """What the sender wishes of the receiver's delay, seconds."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(slots=True)
+class HeaderExtensions:
+    """The values of the extensions known here; None for what a packet does not carry."""
+
+    mid: str | None = None
+    rid: str | None = None
+    repaired_rid: str | None = None
+    abs_send_time: int | None = None
+    """24 bits, see `ABS_SEND_TIME_UNITS`."""
+    transport_sequence: int | None = None
+    audio_level: AudioLevel | None = None
+    orientation: VideoOrientation | None = None
+    playout_delay: PlayoutDelay | None = None
+
+
+NO_EXTENSIONS = HeaderExtensions()
+"""What a packet without extensions carries; shared, not to be changed."""
+
+
+class ExtensionMap:
+    """The ids that two descriptions gave to the extensions; those with unknown URIs are left alone.
+
+    `extensions` are pairs of id and URI; an id outside 1 to 255 is ignored.
+    """
+
+    __slots__ = ("_ids",)
+
+    def __init__(self, extensions: Iterable[tuple[int, str]]) -> None:
+        ids = {uri: identifier for identifier, uri in extensions if 0 < identifier < 256}
+        self._ids = tuple(ids.get(uri, 0) for uri in _ORDER)
+
+    def id_of(self, uri: str) -> int:
+        """Give the id of a known extension, 0 when it was not negotiated."""
+        return self._ids[_ORDER.index(uri)]
+
+    def read(self, packet: RtpPacket) -> HeaderExtensions:
+        """Read the values in a packet; malformed ones are as if absent."""
+        if packet.extension_profile is None:
+            return NO_EXTENSIONS
+        get = read_elements(packet.extension_profile, packet.extension_data).get
+        mid, rid, repaired, time, sequence, level, orientation, delay = self._ids
+        return HeaderExtensions(
+            _read_text(get(mid)),
+            _read_text(get(rid)),
+            _read_text(get(repaired)),
+            _read_number(get(time), 3),
+            _read_number(get(sequence), 2),
+            _read_audio_level(get(level)),
+            _read_orientation(get(orientation)),
+            _read_playout_delay(get(delay)),
+        )
+
+    def write(self, values: HeaderExtensions) -> tuple[int | None, bytes]:
+        """Write the values that were negotiated: profile and data as `write_elements` gives them."""
+        data = (
+            values.mid and values.mid.encode(),
+            values.rid and values.rid.encode(),
+            values.repaired_rid and values.repaired_rid.encode(),
+            None if values.abs_send_time is None else values.abs_send_time.to_bytes(3, "big"),
+            None if values.transport_sequence is None else values.transport_sequence.to_bytes(2, "big"),
+            _write_audio_level(values.audio_level),
+            _write_orientation(values.orientation),
+            _write_playout_delay(values.playout_delay),
+        )
+        return write_elements(
+            [(identifier, value) for identifier, value in zip(self._ids, data, strict=True) if identifier and value]
+        )
+
+
+_ORDER = (
+    MID,
+    RID,
+    REPAIRED_RID,
+    ABS_SEND_TIME,
+    TRANSPORT_SEQUENCE,
+    AUDIO_LEVEL,
+    VIDEO_ORIENTATION,
+    PLAYOUT_DELAY,
+)
+
+
+def abs_send_time(now: float) -> int:
+    """Give the 24-bit time of sending for `now`, seconds of any steady clock."""
+    return int(now * ABS_SEND_TIME_UNITS) & 0xFFFFFF
+
+
+def _read_text(data: bytes | None) -> str | None:
+    if not data:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _read_number(data: bytes | None, size: int) -> int | None:
+    return int.from_bytes(data, "big") if data is not None and len(data) == size else None
+
+
+def _read_audio_level(data: bytes | None) -> AudioLevel | None:
+    # In the two-byte form a second byte may follow for padding (RFC 6464 section 3).
+    return AudioLevel(data[0] & 0x7F, data[0] > 0x7F) if data else None
+
+
+def _write_audio_level(value: AudioLevel | None) -> bytes | None:
+    return None if value is None else bytes((value.voice << 7 | value.level & 0x7F,))
+
+
+def _read_orientation(data: bytes | None) -> VideoOrientation | None:
+    return VideoOrientation((data[0] & 3) * 90, bool(data[0] & 4), bool(data[0] & 8)) if data else None
+
+
+def _write_orientation(value: VideoOrientation | None) -> bytes | None:
+    if value is None:
+        return None
+    return bytes((value.back_camera << 3 | value.flip << 2 | value.rotation // 90 & 3,))
+
+
+def _read_playout_delay(data: bytes | None) -> PlayoutDelay | None:
+    number = _read_number(data, 3)
+    if number is None or number >> 12 > number & 0xFFF:
+        return None
+    return PlayoutDelay((number >> 12) * PLAYOUT_DELAY_UNIT, (number & 0xFFF) * PLAYOUT_DELAY_UNIT)
+
+
+def _write_playout_delay(value: PlayoutDelay | None) -> bytes | None:
+    if value is None:
+        return None
+    minimum, maximum = (min(max(round(x / PLAYOUT_DELAY_UNIT), 0), 0xFFF) for x in (value.minimum, value.maximum))
+    return (minimum << 12 | maximum).to_bytes(3, "big")
