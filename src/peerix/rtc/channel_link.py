@@ -39,7 +39,7 @@ class ChannelLink:
     `owner` is the task group of the connection, in which the scopes of channels live; None before and after.
     """
 
-    __slots__ = ("_drainers", "_pump", "_scopes", "_session", "_shells", "_watchers", "owner")
+    __slots__ = ("_drainers", "_pump", "_scopes", "_session", "_shells", "_touched", "_watchers", "owner")
 
     def __init__(self, session: Session, pump: Pump) -> None:
         self.owner: TaskGroup | None = None
@@ -48,6 +48,7 @@ class ChannelLink:
         self._shells: dict[Channel, DataChannel] = {}
         self._scopes: dict[DataChannel, ChannelScope] = {}
         self._watchers: list[tuple[Channel, int, Event]] = []
+        self._touched: dict[DataChannel, None] = {}
         self._drainers: list[tuple[Channel, Event]] = []
 
     def shell(self, channel: Channel) -> DataChannel:
@@ -74,10 +75,6 @@ class ChannelLink:
     def max_message_size(self) -> int:
         """The largest message in bytes that the other side takes; 0 is no limit."""
         return self._session.channels.max_message_size
-
-    def buffered_amount(self, channel: Channel) -> int:
-        """Bytes of the channel that have not left yet."""
-        return channel.buffered_amount
 
     def send(self, channel: Channel, message: Message, now: float) -> None:
         """Queue a message, and see to it that it leaves."""
@@ -183,7 +180,9 @@ class ChannelLink:
     def dispatch(self, event: ChannelEvent) -> None:
         """React to what happened to a channel."""
         if isinstance(event, ChannelMessage):
-            self._shells[event.channel].deliver(event.data, event.size)
+            shell = self._shells[event.channel]
+            shell.deliver(event.data, event.size)
+            self._touched[shell] = None
         elif isinstance(event, ChannelOpened):
             self.shell(event.channel).notice_open()
         elif isinstance(event, ChannelClosing | ChannelClosed):
@@ -196,6 +195,14 @@ class ChannelLink:
                 scope.end()
             if isinstance(event, ChannelClosed):
                 del self._shells[event.channel]
+
+    def finish_batch(self) -> None:
+        """All events that came together are dispatched: those who got messages may work on them."""
+        touched = self._touched
+        if touched:
+            self._touched = {}
+            for shell in touched:
+                shell.finish_batch()
 
     def end_all(self) -> None:
         """The connection has ended: nobody waits any longer."""

@@ -350,3 +350,4 @@ class PeerConnection(AsyncContextManagerMixin):
                 self._hub.emit(event)
                 if isinstance(event, ConnectionStateChanged) and event.state is ConnectionState.CLOSED:
                     self._closing.set()
+        self._channels.finish_batch()
