@@ -31,10 +31,11 @@ export class Connection {
   #early = [];
   #ignoring = false;
   #wanted;
+  #quirks;
 
   // send(kind, message) goes over the broker; emit(name, event) to the application. `labels` are the channels that
   // the application has opened, by label.
-  constructor({ id, metadata, polite, timeout, labels, iceServers, send, emit }) {
+  constructor({ id, metadata, polite, timeout, labels, quirks, iceServers, send, emit }) {
     this.id = id;
     this.metadata = metadata;
     this.state = "new";
@@ -42,6 +43,7 @@ export class Connection {
     this.#polite = polite;
     this.#timeout = timeout;
     this.#wanted = labels;
+    this.#quirks = quirks;
     this.#send = send;
     this.#emit = (name, event = {}) => setTimeout(() => emit(name, { peer: this, ...event }));
     this.#native = new RTCPeerConnection({ iceServers });
@@ -95,6 +97,7 @@ export class Connection {
     clearTimeout(this.#timer);
     clearTimeout(this.#batchTimer);
     this.#native.close();
+    for (const { transfers } of this.channels.values()) transfers?.end();
     this.#emit("connection:closed");
   }
 
@@ -230,6 +233,7 @@ export class Connection {
       ? new Transfers(native, {
           onMessage: (message) => emit("message", { message, info: message.info }),
           onError: (error) => emit("error", { error }),
+          quirks: this.#quirks,
         })
       : null;
     native.onmessage = ({ data }) => {

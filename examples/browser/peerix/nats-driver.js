@@ -16,23 +16,32 @@ export class NatsDriver {
     this.#watch();
   }
 
-  static async connect(servers, { prefix = "" } = {}) {
+  // Further options, such as user, pass and timeout (milliseconds), are those of wsconnect.
+  static async connect(servers, { prefix = "", ...options } = {}) {
     const connection = await wsconnect({
-      servers, noEcho: true, maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_WAIT, reconnectJitter: 0,
+      servers, noEcho: true, maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_WAIT, reconnectJitter: 0, ...options,
     });
     return new NatsDriver(connection, prefix);
   }
 
   async #watch() {
     for await (const { type } of this.#connection.status()) {
-      if (type === "disconnect") this.active = false;
-      if (type !== "reconnect") continue;
-      this.active = true;
-      for (const listener of this.#listeners) listener();
+      if (type === "disconnect") this.#become(false);
+      if (type === "reconnect") this.#become(true);
     }
   }
 
+  #become(active) {
+    this.active = active;
+    for (const listener of this.#listeners) listener(active);
+  }
+
+  // Both give a function that ends it.
   onActive(listener) {
+    return this.onChange((active) => active && listener());
+  }
+
+  onChange(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

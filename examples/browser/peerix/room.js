@@ -24,7 +24,7 @@ export class Room extends Emitter {
     this.#driver = driver;
     this.#options = {
       name: "default", hashing: true, compression: true, encryption: true, verify: () => true, timeout: 15,
-      iceServers: [], ...options,
+      iceServers: [], quirks: true, ...options,
     };
     this.peers = new Map();
   }
@@ -121,6 +121,7 @@ export class Room extends Emitter {
       polite: this.id > id,
       timeout: this.#options.timeout,
       iceServers: this.#options.iceServers,
+      quirks: this.#options.quirks,
       labels: this.#labels,
       send: (kind, message) => {
         const content = kind === "candidate" ? message : [message, ...(kind === "offer" ? [this.#metadata ?? null] : [])];

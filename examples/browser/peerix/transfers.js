@@ -1,5 +1,6 @@
-// Messages of any size on a data channel (protocol/transfer.md), the way Peerix 0.7 does it: one at a time, each
-// acknowledged, and with an abort that looks like a cancellation by the receiver.
+// Messages of any size on a data channel (protocol/transfer.md), one at a time, each acknowledged. With `quirks` all of
+// it is as Peerix 0.7 does it: an abort looks like a cancellation by the receiver, who is cancelled sends to the end
+// all the same, and empty messages are not sent. Without, it is as protocol/transfer.md would have it.
 
 import { decode, encode } from "./protobuf.js";
 import { Mailbox, TaskQueue } from "./queues.js";
@@ -10,10 +11,12 @@ const BLOB = 3;
 const BYTES = 4;
 
 const CHUNK_SIZE = 16320;
+const READ_SIZE = 64 * CHUNK_SIZE;
 const MAX_ID = 65535;
 const MAX_BUFFERED = 262144;
 const LOW_BUFFERED = 32768;
 const ANSWER_TIMEOUT = 10_000;
+const MAX_INCOMING = 256; // unfinished messages
 
 const PACKET = [
   [1, "id", "uint32"],
@@ -26,12 +29,26 @@ const PACKET = [
   [8, "chunk", "bytes"],
 ];
 
-const toContent = async (message) => {
+const toContent = (message) => {
   if (typeof message === "string") return [TEXT, new TextEncoder().encode(message)];
-  if (message instanceof Blob) return [BLOB, new Uint8Array(await message.arrayBuffer())];
+  if (message instanceof Blob) return [BLOB, message];
   if (message instanceof ArrayBuffer) return [BYTES, new Uint8Array(message)];
   if (ArrayBuffer.isView(message)) return [BYTES, new Uint8Array(message.buffer, message.byteOffset, message.byteLength)];
   return [JSON_VALUE, new TextEncoder().encode(JSON.stringify(message ?? null))];
+};
+
+// Gives parts of a content from its beginning to its end; of a file no more is in memory than it needs.
+const readerOf = (content) => {
+  if (!(content instanceof Blob)) return (from, to) => content.subarray(from, to);
+  let start = 0;
+  let loaded = new Uint8Array();
+  return async (from, to) => {
+    if (to > start + loaded.length) {
+      start = from;
+      loaded = new Uint8Array(await content.slice(from, from + READ_SIZE).arrayBuffer());
+    }
+    return loaded.subarray(from - start, to - start);
+  };
 };
 
 const parse = (bytes) => {
@@ -74,6 +91,11 @@ export class IncomingMessage {
     this.#chunks.close(error);
   }
 
+  // The bytes as they come; instead of value().
+  [Symbol.asyncIterator]() {
+    return this.#chunks;
+  }
+
   // The whole message as what it was sent as.
   value() {
     this.#whole ??= this.#collect();
@@ -83,7 +105,11 @@ export class IncomingMessage {
   async #collect() {
     const chunks = [];
     for await (const chunk of this.#chunks) chunks.push(chunk);
-    const blob = new Blob(chunks);
+    return this.decode(new Blob(chunks));
+  }
+
+  // What a blob of all its bytes stands for.
+  async decode(blob) {
     if (this.type === TEXT) return blob.text();
     if (this.type === JSON_VALUE) return JSON.parse(await blob.text());
     return this.type === BLOB ? blob : blob.arrayBuffer();
@@ -98,13 +124,15 @@ export class Transfers {
   #turns = new TaskQueue();
   #onMessage;
   #onError;
+  #quirks;
 
-  constructor(native, { onMessage, onError }) {
+  constructor(native, { onMessage, onError, quirks = true }) {
     this.#native = native;
+    this.#quirks = quirks;
     this.#onMessage = onMessage;
     this.#onError = onError;
     native.bufferedAmountLowThreshold = LOW_BUFFERED;
-    native.addEventListener("close", () => this.#end());
+    native.addEventListener("close", () => this.end());
   }
 
   // -- sending
@@ -114,11 +142,14 @@ export class Transfers {
   }
 
   async #transfer(message, info, onProgress, signal) {
-    const [type, content] = await toContent(message);
+    signal?.throwIfAborted();
+    const [type, content] = toContent(message);
+    const total = content.size ?? content.length;
+    const read = readerOf(content);
     const infoBytes = info === undefined ? undefined : new TextEncoder().encode(JSON.stringify(info));
     const infoLength = infoBytes?.length ?? 0;
     if (infoLength >= CHUNK_SIZE) throw new Error("Metadata is too large");
-    if (content.length === 0) return; // nothing is put on the wire for it
+    if (total === 0 && this.#quirks) return;
     const id = (this.#lastId % MAX_ID) + 1;
     this.#lastId = id;
     const outgoing = { waiting: false, ...Promise.withResolvers() };
@@ -127,22 +158,23 @@ export class Transfers {
     const stop = () => outgoing.reject(signal.reason ?? new Error("Aborted"));
     signal?.addEventListener("abort", stop);
     try {
-      let index = 0;
-      for (let at = 0; at < content.length; index++) {
-        const chunk = content.subarray(at, at + CHUNK_SIZE - (index === 0 ? infoLength : 0));
-        at += chunk.length;
+      let at = 0;
+      for (let index = 0; index === 0 || at < total; index++) {
+        const end = Math.min(at + CHUNK_SIZE - (index === 0 ? infoLength : 0), total);
+        const chunk = await read(at, end);
+        at = end;
         const first = index === 0 ? { type, info: infoBytes } : {};
-        const packet = encode(PACKET, { id, index, ...first, done: at === content.length, chunk });
-        await this.#room(packet.length);
-        if (signal?.aborted) throw signal.reason;
+        const packet = encode(PACKET, { id, index, ...first, done: at === total, chunk });
+        await this.#room(packet.length, outgoing.promise);
+        signal?.throwIfAborted();
         this.#native.send(packet);
-        onProgress?.({ current: at, total: content.length });
+        onProgress?.({ current: at, total });
       }
       outgoing.waiting = true;
       const timer = setTimeout(() => outgoing.reject(new Error("Transfer timed out")), ANSWER_TIMEOUT);
       await outgoing.promise.finally(() => clearTimeout(timer));
     } catch (error) {
-      if (this.#native.readyState === "open") this.#native.send(encode(PACKET, { id, ask: true, abort: true }));
+      this.#answer({ id, ask: this.#quirks ? true : undefined, abort: true });
       throw error;
     } finally {
       signal?.removeEventListener("abort", stop);
@@ -150,13 +182,15 @@ export class Transfers {
     }
   }
 
-  async #room(length) {
+  // Waits until so many bytes may be sent; throws what ends the transfer meanwhile.
+  async #room(length, ended) {
     while (this.#native.bufferedAmount > MAX_BUFFERED - length) {
-      await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error("Transfer timed out")), ANSWER_TIMEOUT);
-        const go = () => (clearTimeout(timer), resolve());
-        this.#native.addEventListener("bufferedamountlow", go, { once: true });
+      let timer;
+      const low = new Promise((resolve, reject) => {
+        timer = setTimeout(() => reject(new Error("Transfer timed out")), ANSWER_TIMEOUT);
+        this.#native.addEventListener("bufferedamountlow", resolve, { once: true });
       });
+      await Promise.race([low, ended]).finally(() => clearTimeout(timer));
     }
     if (this.#native.readyState !== "open") throw new Error("The channel is closed");
   }
@@ -178,10 +212,11 @@ export class Transfers {
 
   #receiveAnswer({ id, done, abort }) {
     const outgoing = this.#outgoing.get(id);
+    if (!outgoing && abort && !this.#quirks) this.#receivePart({ id, abort });
     if (!outgoing) return;
     if (done) outgoing.resolve();
-    // Who still has something to send goes on, and waits for the acknowledgement in vain.
-    else if (abort && outgoing.waiting) outgoing.reject(new Error("Aborted by receiver"));
+    // With quirks, who still has something to send goes on, and waits for the acknowledgement in vain.
+    else if (abort && (outgoing.waiting || !this.#quirks)) outgoing.reject(new Error("Aborted by receiver"));
   }
 
   #receivePart({ id, index, type, abort, done, info, chunk }) {
@@ -193,6 +228,11 @@ export class Transfers {
     }
     if (type && index === 0) {
       message?.end();
+      this.#incoming.delete(id);
+      if (this.#incoming.size >= MAX_INCOMING) {
+        this.#answer({ id, ask: true, abort: true });
+        return;
+      }
       message = new IncomingMessage(type, info && parse(info), () => this.#answer({ id, ask: true, abort: true }));
       this.#incoming.set(id, message);
       this.#onMessage(message);
@@ -217,7 +257,8 @@ export class Transfers {
     if (this.#native.readyState === "open") this.#native.send(encode(PACKET, packet));
   }
 
-  #end() {
+  // Nothing more comes or goes. Also called by who closes the connection: then the channel does not say so.
+  end() {
     const error = new Error("The channel is closed");
     for (const outgoing of this.#outgoing.values()) outgoing.reject(error);
     for (const message of this.#incoming.values()) message.fail(error);

@@ -1,0 +1,1 @@
+"""Programs that use peerix, to be read and run from a checkout."""

@@ -1,0 +1,1 @@
+"""A page that shares a room with Python peers: `python -m examples.browser`."""
