@@ -1,0 +1,127 @@
+"""What is known of one source that we receive, and its report block (RFC 3550 sections A.1, A.3, A.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peerix.core.rtp.clock import compact_ntp, signed_difference
+from peerix.core.rtp.rtcp import ReportBlock
+
+if TYPE_CHECKING:
+    from peerix.core.rtp.rtcp import SenderReport
+
+MAX_DROPOUT = 3000
+"""A jump ahead that is still taken as loss (RFC 3550 section A.1)."""
+
+MAX_MISORDER = 1000
+"""How late a packet may come: retransmissions without a stream of their own come later than the 100 of RFC 3550."""
+
+
+class ReceptionStatistics:
+    """Sequence numbers, loss and jitter of `ssrc`, whose clock has `clock_rate` Hz."""
+
+    __slots__ = (
+        "_bad_sequence",
+        "_base",
+        "_expected_before",
+        "_last_arrival",
+        "_received_before",
+        "_report",
+        "clock_rate",
+        "highest",
+        "jitter",
+        "octets",
+        "received",
+        "ssrc",
+    )
+
+    def __init__(self, ssrc: int, clock_rate: int) -> None:
+        self.ssrc = ssrc
+        self.clock_rate = clock_rate
+        self.highest = -1
+        """The extended highest sequence number; -1 before the first packet."""
+        self.jitter = 0.0
+        """In units of the clock."""
+        self.received = 0
+        self.octets = 0
+        """Of payloads."""
+        self._base = 0
+        self._bad_sequence: int | None = None
+        self._last_arrival: tuple[float, int] | None = None
+        self._expected_before = 0
+        self._received_before = 0
+        self._report: tuple[int, float] | None = None
+
+    @property
+    def expected(self) -> int:
+        """How many packets the sender sent as far as we can tell."""
+        return self.highest - self._base + 1 if self.received else 0
+
+    @property
+    def lost(self) -> int:
+        """How many did not come; duplicates make it negative."""
+        return self.expected - self.received
+
+    def receive(self, sequence_number: int, timestamp: int, size: int, now: float) -> int | None:
+        """Count one packet and give its extended sequence number.
+
+        None for a packet far off all others, which is to be dropped; a second one in sequence with it is a sender that
+        began anew, and counting too.
+        """
+        highest = self.highest
+        if highest < 0:
+            self._begin(sequence_number)
+            extended = sequence_number
+        else:
+            distance = signed_difference(sequence_number, highest & 0xFFFF, 16)
+            extended = highest + distance
+            if not -MAX_MISORDER <= distance < MAX_DROPOUT:
+                if sequence_number != self._bad_sequence:
+                    self._bad_sequence = sequence_number + 1 & 0xFFFF
+                    return None
+                extended = (highest & ~0xFFFF) + 0x10000 + sequence_number
+                self._begin(extended)
+        self._bad_sequence = None
+        self.received += 1
+        self.octets += size
+        if extended >= self.highest:
+            self.highest = extended
+            self._measure_jitter(timestamp, now)
+        return extended
+
+    def receive_sender_report(self, report: SenderReport, now: float) -> None:
+        """Remember a report for the answer to it."""
+        self._report = compact_ntp(report.ntp_time), now
+
+    def report_block(self, now: float) -> ReportBlock:
+        """Make the block of the next report; the fraction lost is since the one before."""
+        expected, received = self.expected, self.received
+        expected_now, received_now = expected - self._expected_before, received - self._received_before
+        self._expected_before, self._received_before = expected, received
+        lost_now = expected_now - received_now
+        fraction = min(lost_now * 256 // expected_now, 255) if expected_now > 0 and lost_now > 0 else 0
+        last, delay = 0, 0
+        if self._report is not None:
+            last, arrival = self._report
+            delay = min(int((now - arrival) * 65_536), 0xFFFFFFFF)
+        return ReportBlock(
+            self.ssrc,
+            fraction,
+            min(max(self.lost, -0x800000), 0x7FFFFF),
+            max(self.highest, 0) & 0xFFFFFFFF,
+            min(int(self.jitter), 0xFFFFFFFF),
+            last,
+            delay,
+        )
+
+    def _begin(self, extended: int) -> None:
+        self.highest = self._base = extended
+        self.received = self._expected_before = self._received_before = 0
+        self._last_arrival = None
+
+    def _measure_jitter(self, timestamp: int, now: float) -> None:
+        if self._last_arrival is not None:
+            then, before = self._last_arrival
+            distance = (now - then) * self.clock_rate - signed_difference(timestamp, before, 32)
+            self.jitter += (abs(distance) - self.jitter) / 16
+        self._last_arrival = now, timestamp
