@@ -1,0 +1,1 @@
+"""Sound and pictures: sources, files, recording, encoders and decoders (extra `media`)."""

@@ -1,0 +1,101 @@
+"""Decoders of PyAV, set up for one frame in, one frame out."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import av
+from av.codec.context import ThreadType
+from av.error import FFmpegError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from av import AudioFrame, VideoFrame
+
+    from peerix.media.codecs.registry import Decoder
+    from peerix.rtc.encoded_frame import EncodedFrame
+
+FrameT = TypeVar("FrameT")
+
+TIME_BASE = Fraction(1, 1_000_000)
+
+MAX_THREADS = 4
+"""Threads a decoder of video."""
+
+MAX_PIXELS = 8192 * 4320
+"""The largest picture that is decoded; the other side says how large it is."""
+
+
+class FfmpegDecoder(Generic[FrameT]):
+    """A decoder of PyAV.
+
+    :param name: what FFmpeg calls it.
+    :param prepare: sets what the codec needs before it is opened.
+    """
+
+    __slots__ = ("_context",)
+
+    def __init__(self, name: str, prepare: Callable[[av.CodecContext], None]) -> None:
+        self._context = av.CodecContext.create(name, "r")
+        prepare(self._context)
+
+    def decode(self, frame: EncodedFrame) -> list[FrameT]:
+        """Decode one frame; empty when it cannot be decoded."""
+        packet = av.Packet(frame.data)
+        packet.pts = packet.dts = round(frame.time / TIME_BASE)
+        packet.time_base = TIME_BASE
+        try:
+            frames = self._context.decode(packet)  # type: ignore[attr-defined]
+        except FFmpegError:
+            return []
+        for decoded in frames:
+            decoded.time_base = TIME_BASE
+        return frames  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Free the decoder."""
+        # One that still holds frames may hang when it is freed.
+        if self._context.is_open:
+            try:
+                self._context.decode(None)  # type: ignore[attr-defined]
+            except FFmpegError:
+                return
+
+
+def _prepare_video(context: av.CodecContext) -> None:
+    # Threads by frame would hold frames back, and hang when they are freed with some inside.
+    context.thread_type = ThreadType.SLICE
+    context.thread_count = min(MAX_THREADS, os.cpu_count() or 1)
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+
+
+def _prepare_dav1d(context: av.CodecContext) -> None:
+    _prepare_video(context)
+    context.options = {"max_pixels": str(MAX_PIXELS), "max_frame_delay": "1"}
+
+
+def video_decoder(name: str) -> Callable[[dict[str, str]], Decoder[VideoFrame]]:
+    """A factory of decoders of video that FFmpeg calls `name`."""
+    prepare = _prepare_dav1d if name == "libdav1d" else _prepare_video
+
+    def create(parameters: dict[str, str]) -> Decoder[VideoFrame]:
+        return FfmpegDecoder[av.VideoFrame](name, prepare)
+
+    return create
+
+
+def audio_decoder(name: str, sample_rate: int, channels: int) -> Callable[[dict[str, str]], Decoder[AudioFrame]]:
+    """A factory of decoders of sound that FFmpeg calls `name`."""
+
+    def prepare(context: av.CodecContext) -> None:
+        assert isinstance(context, av.AudioCodecContext)
+        context.sample_rate = sample_rate
+        context.layout = "stereo" if channels == 2 else "mono"
+
+    def create(parameters: dict[str, str]) -> Decoder[AudioFrame]:
+        return FfmpegDecoder[av.AudioFrame](name, prepare)
+
+    return create

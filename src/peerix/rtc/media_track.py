@@ -1,0 +1,148 @@
+"""A track of audio or video and its readers (W3C MediaStreamTrack), whatever its frames are made of."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+
+from anyio import EndOfStream, Event
+from anyio.abc import ObjectReceiveStream
+from anyio.lowlevel import checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+Kind: TypeAlias = Literal["audio", "video"]
+
+FrameT = TypeVar("FrameT")
+
+MAX_FRAMES = {"audio": 250, "video": 30}
+"""Frames that wait for a reader that wants all of them: five seconds of audio, one of video."""
+
+
+class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
+    """One reader's frames. It ends (EndOfStream) when the track has ended and all has been read.
+
+    :param limit: frames that wait; when one more comes the oldest goes. 1 always gives the latest.
+    :ivar lost: how many frames went unread.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.lost = 0
+        self._frames: deque[FrameT] = deque()
+        self._limit = limit
+        self._waiter: Event | None = None
+        self._ended = False
+
+    def put(self, frame: FrameT) -> None:
+        """Add a frame."""
+        if self._ended:
+            return
+        if len(self._frames) >= self._limit:
+            self._frames.popleft()
+            self.lost += 1
+        self._frames.append(frame)
+        self._wake()
+
+    def end(self) -> None:
+        """No more frames will come."""
+        self._ended = True
+        self._wake()
+
+    def receive_nowait(self) -> FrameT | None:
+        """Take a frame that waits; None when there is none."""
+        return self._frames.popleft() if self._frames else None
+
+    async def receive(self) -> FrameT:
+        """Wait for the next frame.
+
+        :raises EndOfStream: the track has ended.
+        """
+        await checkpoint()
+        while not self._frames:
+            if self._ended:
+                raise EndOfStream
+            if self._waiter is None:
+                self._waiter = Event()
+            await self._waiter.wait()
+        return self._frames.popleft()
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self.end()
+        self._frames.clear()
+        await checkpoint()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            self._waiter.set()
+            self._waiter = None
+
+
+class MediaTrack(Generic[FrameT]):
+    """Frames of one kind from one source, for any number of readers.
+
+    Frames are made only while somebody reads: `watched` says so, and `wait_watched` waits for it. Times of frames are
+    seconds on `clock`; tracks with the same clock are in step.
+
+    :param clock: what the times of the frames are counted on; None is a clock of the track's own.
+    """
+
+    __slots__ = ("__weakref__", "_readers", "_watched", "clock", "ended", "id", "kind", "label")
+
+    def __init__(self, kind: Kind, *, id: str | None = None, label: str = "", clock: object = None) -> None:  # noqa: A002
+        self.kind: Kind = kind
+        self.id = id or secrets.token_hex(16)
+        self.label = label
+        self.clock = clock if clock is not None else object()
+        self.ended = False
+        self._readers: list[FrameReader[FrameT]] = []
+        self._watched = Event()
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody reads."""
+        return bool(self._readers)
+
+    async def wait_watched(self) -> None:
+        """Wait until somebody reads, or the track has ended."""
+        while not self._readers and not self.ended:
+            self._watched = Event()
+            await self._watched.wait()
+
+    @contextmanager
+    def read(self, *, latest: bool = False, max_frames: int | None = None) -> Generator[FrameReader[FrameT]]:
+        """Read the frames from now on.
+
+        :param latest: a slow reader gets the latest frame and misses those between.
+        :param max_frames: how many may wait; then the oldest is lost. MAX_FRAMES by default.
+        """
+        reader: FrameReader[FrameT] = FrameReader(1 if latest else max_frames or MAX_FRAMES[self.kind])
+        if self.ended:
+            reader.end()
+        self._readers.append(reader)
+        self._watched.set()
+        try:
+            yield reader
+        finally:
+            self._readers.remove(reader)
+
+    async def __aiter__(self) -> AsyncGenerator[FrameT]:
+        """Read every frame until the track ends: ``async for frame in track``."""
+        with self.read() as reader:
+            async for frame in reader:
+                yield frame
+
+    def deliver(self, frame: FrameT) -> None:
+        """Hand a frame to all readers: called by the source, in the event loop."""
+        for reader in self._readers:
+            reader.put(frame)
+
+    def end(self) -> None:
+        """End the track: its readers come to their end, once they have read what waits."""
+        self.ended = True
+        self._watched.set()
+        for reader in self._readers:
+            reader.end()
