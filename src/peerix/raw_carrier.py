@@ -129,6 +129,9 @@ class RawCarrier:
         data = FrameData(frame, lambda: self._window.account(0, size))
         self._inbound.handle_message(data, None, raw=True)
 
+    def finish_batch(self) -> None:
+        """Nothing waits for the end of a batch."""
+
     def set_window_open(self, is_open: bool, now: float) -> None:
         """Nothing here depends on it."""
 

@@ -26,6 +26,7 @@ from peerix.core.rooms.transfer.outgoing import (
 from peerix.messages import IncomingMessage
 from peerix.raw_carrier import RawCarrier
 from peerix.sources import SourceFailed
+from peerix.transfer_timers import TransferTimers
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -38,12 +39,6 @@ if TYPE_CHECKING:
     from peerix.rtc import DataChannel
     from peerix.transfers import Delivery
 
-TICK = 1.0
-"""Seconds between two looks at the timers of a channel, which are all of several seconds."""
-
-MIN_TICK = 0.01
-"""Seconds between two looks at least."""
-
 LOW_BUFFER = BUFFER_TARGET // 2
 """Bytes queued on a channel at which more packets are made: half a buffer at a wake-up."""
 
@@ -51,8 +46,8 @@ LOW_BUFFER = BUFFER_TARGET // 2
 class TransferCarrier:
     """Moves messages over an ordered channel as acknowledged transfers: the shell of `ChannelTransfers`.
 
-    Frames that the channel delivers and messages that are handed in are worked on at once, in the caller; tasks are
-    started only for what has to wait: for room in the channel's buffer, for a file, for a timer.
+    Messages that are handed in are worked on at once, in the caller, and frames that come together in one go; tasks
+    are started only for what has to wait: for room in the channel's buffer, for a file, for a timer.
     """
 
     __slots__ = (
@@ -64,7 +59,7 @@ class TransferCarrier:
         "_raw",
         "_statistics",
         "_tasks",
-        "_ticking",
+        "_timers",
         "_transfers",
         "_window",
         "_writing",
@@ -91,7 +86,7 @@ class TransferCarrier:
         self._deliveries: dict[OutgoingTransfer, Delivery] = {}
         self._messages: dict[IncomingTransfer, IncomingMessage] = {}
         self._writing = False
-        self._ticking = False
+        self._timers = TransferTimers(channel, transfers, self._work)
 
     # -- out
 
@@ -139,11 +134,15 @@ class TransferCarrier:
     def receive(self, frame: str | bytes, size: int) -> None:
         """A frame of `size` bytes has arrived."""
         if isinstance(frame, str):
+            self._work()  # what came before it is told before it
             self._raw.receive(frame, size)
             return
         self._statistics.bytes_received += size
         self._transfers.receive_packet(frame, monotonic())
-        self._work(size)
+
+    def finish_batch(self) -> None:
+        """No more frames came with the last one."""
+        self._work()
 
     def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
         """Take what has arrived of a message."""
@@ -168,20 +167,20 @@ class TransferCarrier:
     def set_window_open(self, is_open: bool, now: float) -> None:
         """The connection's receive window has closed because of unread bytes, or opened again."""
         self._transfers.set_window_open(is_open, now)
-        self._keep_ticking()
+        self._timers.arm(self._tasks)
 
     # -- the loop
 
-    def _work(self, delivered: int = 0) -> None:
+    def _work(self) -> None:
         """After every change: tell who has to know, send what can be sent, put the window right."""
         for event in self._transfers.poll_events():
             self._dispatch(event)
         self._write()
+        arrived = self._transfers.take_arrived()
         released = self._transfers.take_credit()
-        if delivered or released:
-            self._window.account(delivered, released)
-        if not self._ticking:
-            self._keep_ticking()
+        if arrived or released:
+            self._window.account(arrived, released)
+        self._timers.arm(self._tasks)
 
     def _dispatch(self, event: TransferEvent) -> None:  # noqa: C901 - one branch an event
         if isinstance(event, MessageStarted):
@@ -245,27 +244,6 @@ class TransferCarrier:
         finally:
             self._writing = False
 
-    def _keep_ticking(self) -> None:
-        if not self._ticking and (self._deliveries or self._transfers.next_timeout() is not None):
-            self._ticking = True
-            self._tasks.start_soon(self._tick, name=f"timers of {self._channel.label!r}")
-
-    async def _tick(self) -> None:
-        try:
-            while True:
-                deadline = self._transfers.next_timeout()
-                if deadline is None and not self._deliveries:
-                    return
-                await anyio.sleep(TICK if deadline is None else max(min(deadline - monotonic(), TICK), MIN_TICK))
-                now = monotonic()
-                # Answers count as unacknowledged as well: this may be too little, never too much.
-                sender = self._transfers.sender
-                sender.handle_delivered(sender.offset - self._channel.unacknowledged_amount, now)
-                self._transfers.handle_timeout(now)
-                self._work()
-        finally:
-            self._ticking = False
-
     def end(self, error: PeerixError) -> None:
         """The channel is closed: what is pending fails, in both directions."""
         self._transfers.close(error)
@@ -276,4 +254,5 @@ class TransferCarrier:
             self._window.account(0, released)
         self._raw.end(error)
         # Messages that are whole can still be read; nothing may start a task any more.
-        self._writing = self._ticking = True
+        self._writing = True
+        self._timers.end()

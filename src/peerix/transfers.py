@@ -161,7 +161,8 @@ class Transfer:
         self._watchers = 0
         self._aborted = False
         self._changed: anyio.Event | None = None
-        self._progress: weakref.WeakSet[_ProgressReader] = weakref.WeakSet()  # a loop that was left counts no more
+        # Weak: a loop that was left counts no more. Made when the first loop begins: most messages never have one.
+        self._progress: weakref.WeakSet[_ProgressReader] | None = None
 
     # -- for the caller
 
@@ -195,6 +196,8 @@ class Transfer:
 
     def __aiter__(self) -> _ProgressReader:
         reader = _ProgressReader(self, self._deliveries)
+        if self._progress is None:
+            self._progress = weakref.WeakSet()
         self._progress.add(reader)
         return reader
 
@@ -229,12 +232,13 @@ class Transfer:
     @property
     def watched(self) -> bool:
         """Whether somebody hears of a failure: who awaits or iterates, or who aborted it."""
-        return self._aborted or self._watchers > 0 or len(self._progress) > 0
+        return self._aborted or self._watchers > 0 or bool(self._progress)
 
     def notice(self, delivery: Delivery) -> None:
         """A delivery has moved on."""
-        for reader in self._progress:
-            reader.add(delivery)
+        if self._progress is not None:
+            for reader in self._progress:
+                reader.add(delivery)
         if self._changed is not None:
             self._changed.set()
             self._changed = None

@@ -39,7 +39,7 @@ class ChannelLink:
     `owner` is the task group of the connection, in which the scopes of channels live; None before and after.
     """
 
-    __slots__ = ("_drainers", "_pump", "_scopes", "_session", "_shells", "_touched", "_watchers", "owner")
+    __slots__ = ("_pump", "_scopes", "_session", "_shells", "_touched", "_watchers", "owner")
 
     def __init__(self, session: Session, pump: Pump) -> None:
         self.owner: TaskGroup | None = None
@@ -47,9 +47,8 @@ class ChannelLink:
         self._pump = pump
         self._shells: dict[Channel, DataChannel] = {}
         self._scopes: dict[DataChannel, ChannelScope] = {}
-        self._watchers: list[tuple[Channel, int, Event]] = []
+        self._watchers: list[tuple[Callable[[], bool], Event]] = []
         self._touched: dict[DataChannel, None] = {}
-        self._drainers: list[tuple[Channel, Event]] = []
 
     def shell(self, channel: Channel) -> DataChannel:
         """The object that users have for a channel of the session."""
@@ -85,10 +84,14 @@ class ChannelLink:
 
     async def wait_buffered(self, channel: Channel, limit: int) -> None:
         """Wait until at most `limit` bytes of the channel have not left, or it is not open any more."""
-        watcher = (channel, limit, Event())
+        await self.watch(lambda: channel.buffered_amount <= limit or channel.state is not ReadyState.OPEN, Event())
+
+    async def watch(self, condition: Callable[[], bool], event: Event) -> None:
+        """Wait for an event, which is set when a condition holds at the end of a wake-up, or the connection ends."""
+        watcher = (condition, event)
         self._watchers.append(watcher)
         try:
-            await watcher[2].wait()
+            await event.wait()
         finally:
             self._watchers.remove(watcher)
 
@@ -100,12 +103,7 @@ class ChannelLink:
         await checkpoint()
         if self._is_drained(channel):
             return
-        drainer = (channel, Event())
-        self._drainers.append(drainer)
-        try:
-            await drainer[1].wait()
-        finally:
-            self._drainers.remove(drainer)
+        await self.watch(lambda: self._is_drained(channel), Event())
         if self._session.closed and not self._is_drained(channel):
             raise BrokenResourceError
 
@@ -120,11 +118,8 @@ class ChannelLink:
 
     def after_flush(self) -> None:
         """Called at the end of every wake-up: those who wait for room or for an acknowledgement go on."""
-        for channel, limit, event in self._watchers:
-            if channel.buffered_amount <= limit or channel.state is not ReadyState.OPEN:
-                event.set()
-        for channel, event in self._drainers:
-            if self._is_drained(channel):
+        for condition, event in self._watchers:
+            if condition():
                 event.set()
 
     # -- receiving
@@ -180,9 +175,9 @@ class ChannelLink:
     def dispatch(self, event: ChannelEvent) -> None:
         """React to what happened to a channel."""
         if isinstance(event, ChannelMessage):
-            shell = self._shells[event.channel]
-            shell.deliver(event.data, event.size)
-            self._touched[shell] = None
+            receiver = self._shells[event.channel]
+            receiver.deliver(event.data, event.size)
+            self._touched[receiver] = None
         elif isinstance(event, ChannelOpened):
             self.shell(event.channel).notice_open()
         elif isinstance(event, ChannelClosing | ChannelClosed):
@@ -208,9 +203,7 @@ class ChannelLink:
         """The connection has ended: nobody waits any longer."""
         for shell in self._shells.values():
             shell.notice_closed()
-        for _, event in self._drainers:
-            event.set()
-        for _, _, event in self._watchers:
+        for _, event in self._watchers:
             event.set()
         for scope in self._scopes.values():
             scope.end()

@@ -253,6 +253,15 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         if self._channel.state is not ReadyState.OPEN:
             raise ClosedResourceError
 
+    async def watch(self, condition: Callable[[], bool], event: Event) -> None:
+        """Wait for an event of the caller's, which is also set when a condition holds after anything was sent or came.
+
+        The condition must be quick. When the connection ends the event is set, too.
+        """
+        await checkpoint()
+        if not condition():
+            await self._link.watch(condition, event)
+
     async def drained(self) -> None:
         """Wait until the other side's SCTP has acknowledged all that was sent.
 

@@ -23,7 +23,7 @@ from peerix.core.rooms.transfer.packets import (
     abortion,
     parse_packet,
 )
-from peerix.core.rooms.transfer.sender import FEED_SIZE, MAX_IN_FLIGHT, TransferSender
+from peerix.core.rooms.transfer.sender import FEED_SIZE, MAX_IN_FLIGHT, MAX_UNFINISHED, TransferSender
 from tests.core.rooms.transfers import (
     BYTES,
     ONE,
@@ -115,6 +115,38 @@ def test_so_many_messages_are_in_flight_and_no_more() -> None:
     sender.handle_acknowledgement(ids_of(packets)[5])
     assert sender.has_packets
     assert len(sender.packets_to_send(PLENTY)) == 1
+
+
+def test_no_more_messages_are_begun_and_unfinished_than_a_receiver_keeps_open() -> None:
+    sender = Pair().a.sender
+    for _ in range(MAX_UNFINISHED + 10):
+        sender.start(bytes(2 * CHUNK_SIZE), kind=TEXT)
+    begun = sender.packets_to_send(MAX_UNFINISHED * CHUNK_SIZE)
+    assert len(set(ids_of(begun))) == len(begun) == MAX_UNFINISHED
+    assert ids_of(sender.packets_to_send(3 * CHUNK_SIZE))[:1] == ids_of(begun)[:1]
+
+
+def test_a_message_that_ends_or_fails_lets_another_begin() -> None:
+    sender = Pair().a.sender
+    transfers = [sender.start(bytes(2 * CHUNK_SIZE), kind=TEXT) for _ in range(MAX_UNFINISHED + 2)]
+    sender.packets_to_send(MAX_UNFINISHED * CHUNK_SIZE)
+    sender.packets_to_send(1)
+    assert transfers[-2].id == 0
+    sender.packets_to_send(MAX_UNFINISHED * CHUNK_SIZE)
+    sender.abort(transfers[-2])
+    sender.packets_to_send(MAX_UNFINISHED * CHUNK_SIZE)
+    assert transfers[-1].id != 0
+
+
+def test_it_says_up_to_where_a_delivery_would_be_news() -> None:
+    sender = Pair().a.sender
+    news = [sender.undelivered]
+    sender.start(b"x", kind=TEXT)
+    sender.packets_to_send(PLENTY)
+    news.append(sender.undelivered)
+    sender.handle_delivered(sender.offset, 0.0)
+    news.append(sender.undelivered)
+    assert news == [None, sender.offset, None]
 
 
 def test_an_id_in_use_in_either_direction_is_left_out() -> None:

@@ -47,6 +47,7 @@ class ChannelTransfers:
             first_id = FIRST_ID_POLITE if polite else FIRST_ID_IMPOLITE
         self.sender = TransferSender(first_id=first_id, is_incoming=self._is_incoming)
         self.receiver = TransferReceiver(is_outgoing=self.sender.is_outgoing, read_timeout=read_timeout)
+        self._arrived = 0
         self._credit = 0
         self._rejected = 0
 
@@ -55,7 +56,9 @@ class ChannelTransfers:
 
     def receive_packet(self, data: bytes, now: float) -> None:
         """Take one binary frame. It never raises; frames that are no packets are counted."""
-        self._credit += len(data)
+        size = len(data)
+        self._arrived += size
+        self._credit += size
         packet = parse_packet(data)
         if packet is None:
             self._rejected += 1
@@ -87,6 +90,12 @@ class ChannelTransfers:
             return self.sender.packets_to_send(room)
         answers.extend(self.sender.packets_to_send(room))
         return answers
+
+    def take_arrived(self) -> int:
+        """Take the bytes of the packets that came since the last call."""
+        arrived = self._arrived
+        self._arrived = 0
+        return arrived
 
     def take_credit(self) -> int:
         """Take the bytes to put back on the window: release them when positive, hold them when negative."""

@@ -117,6 +117,12 @@ class AcknowledgementTimers:
         """The last packet of `transfer` is made."""
         self._undelivered.append(transfer)
 
+    @property
+    def undelivered(self) -> int | None:
+        """Where the first message ends of which nobody knows that SCTP has delivered it; None when there is none."""
+        self._drop_settled()
+        return self._undelivered[0].end_offset if self._undelivered else None
+
     def handle_delivered(self, offset: int, now: float) -> None:
         """The first `offset` bytes of the channel's packets are with the peer."""
         start = now if self._paused_at is None else self._paused_at

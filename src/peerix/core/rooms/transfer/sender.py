@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
     from peerix.core.errors import PeerixError
 
-MAX_IN_FLIGHT = 256
-"""Messages of one channel that have begun and are not acknowledged."""
+MAX_UNFINISHED = 256
+"""Messages of one channel that have begun and are not in packets whole: as many as receivers keep open."""
+
+MAX_IN_FLIGHT = 1024
+"""Messages of one channel that have begun and are not acknowledged: 20,000 a second on a path with a round trip of 50 ms.
+So many may come at once to a reader that has stopped, each at the cost of a message (`receiver.MESSAGE_COST`)."""
 
 FEED_SIZE = 64 * CHUNK_SIZE
 """Bytes to feed at once: a source with less than this left wants more."""
@@ -54,6 +58,7 @@ class TransferSender:
         self._next_id = first_id
         self._waiting: deque[OutgoingTransfer] = deque()
         self._active: dict[int, OutgoingTransfer] = {}
+        self._unfinished = 0
         self._ring: deque[OutgoingTransfer] = deque()
         self._control: list[bytes] = []
         self._events: list[SenderEvent] = []
@@ -67,7 +72,11 @@ class TransferSender:
     @property
     def has_packets(self) -> bool:
         """Whether there is something to send now."""
-        return bool(self._control or self._ring or (self._waiting and len(self._active) < MAX_IN_FLIGHT))
+        return bool(self._control or self._ring or (self._waiting and self._may_begin))
+
+    @property
+    def _may_begin(self) -> bool:
+        return self._unfinished < MAX_UNFINISHED and len(self._active) < MAX_IN_FLIGHT
 
     def start(self, data: bytes, *, kind: int, info: bytes | None = None) -> OutgoingTransfer:
         """Register a whole message.
@@ -127,10 +136,12 @@ class TransferSender:
         self._control = []
         ring = self._ring
         advanced: dict[OutgoingTransfer, None] = {}
-        if room > 0:
-            while self._waiting and len(self._active) < MAX_IN_FLIGHT:
-                self._activate(self._waiting.popleft())
-        while room > 0 and ring:
+        waiting = self._waiting
+        while room > 0:
+            while waiting and self._may_begin:
+                self._activate(waiting.popleft())
+            if not ring:
+                break
             transfer = ring.popleft()
             if transfer.state is not OutgoingState.SENDING:
                 continue
@@ -151,6 +162,7 @@ class TransferSender:
         transfer.prefix = id_prefix(number)
         transfer.state = OutgoingState.SENDING
         self._active[number] = transfer
+        self._unfinished += 1
         self._ring.append(transfer)
 
     def _make_packet(self, transfer: OutgoingTransfer) -> bytes:
@@ -172,6 +184,7 @@ class TransferSender:
         self.offset += len(packet)
         if done:
             transfer.state = OutgoingState.SENT
+            self._unfinished -= 1
             transfer.end_offset = self.offset
             self._timers.add(transfer)
         else:
@@ -202,6 +215,7 @@ class TransferSender:
             self._waiting.remove(transfer)
         else:
             del self._active[transfer.id]
+            self._unfinished -= transfer.state is OutgoingState.SENDING
             self._control.append(abortion(transfer.id))
         self._settle(transfer, error)
 
@@ -215,6 +229,11 @@ class TransferSender:
     def is_outgoing(self, transfer_id: int) -> bool:
         """Whether `transfer_id` is taken by a message of ours."""
         return transfer_id in self._active
+
+    @property
+    def undelivered(self) -> int | None:
+        """Up to which offset SCTP has to deliver before `handle_delivered` has anything to tell; None for nothing."""
+        return self._timers.undelivered
 
     def handle_delivered(self, offset: int, now: float) -> None:
         """SCTP has acknowledged the first `offset` bytes of our packets: timers of whole messages start."""
@@ -247,6 +266,7 @@ class TransferSender:
         """The channel is gone: whatever is pending fails with `error`."""
         pending = [*self._active.values(), *self._waiting]
         self._active.clear()
+        self._unfinished = 0
         self._waiting.clear()
         self._ring.clear()
         self._control.clear()
