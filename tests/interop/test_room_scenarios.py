@@ -10,21 +10,23 @@ import pytest
 from anyio import create_task_group, fail_after, to_thread
 
 from peerix import MessageTooLarge, TransferAborted
+from tests.support.browser_hosts import HIDING
 from tests.support.browser_peers import PATIENCE, BrowserPeer, browser_peer, python_peer
-from tests.support.components import require_program
 from tests.support.foreign import pattern
-from tests.support.nats_server import WebSocketNatsServer
 from tests.support.peers import Log, is_connected, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
     from peerix import Peer
-    from tests.support.chromium import Chromium
+    from tests.support.browser_hosts import BrowserHost
+    from tests.support.browsers import Browser
+    from tests.support.nats_server import WebSocketNatsServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 either_first = pytest.mark.parametrize("first", ["python", "page"])
+hidden = pytest.mark.parametrize("host", HIDING, indirect=True)
 either_opens = pytest.mark.parametrize("opener", ["python", "page", "both"])
 
 LENGTH = 16 * 1024 * 1024
@@ -40,10 +42,10 @@ async def join_both(peer: Peer, page: BrowserPeer, first: str = "python") -> Non
 
 @asynccontextmanager
 async def met(
-    chromium: Chromium, nats: WebSocketNatsServer, *, label: str | None = "chat", **options: Any
+    browser: Browser, nats: WebSocketNatsServer, *, label: str | None = "chat", **options: Any
 ) -> AsyncGenerator[tuple[Peer, BrowserPeer]]:
     """A Python peer and a page, with a channel between them."""
-    async with browser_peer(chromium, nats) as page, python_peer(nats, **options) as peer:
+    async with browser_peer(browser, nats) as page, python_peer(nats, **options) as peer:
         if label is not None:
             await peer.open(label)
         await join_both(peer, page)
@@ -68,9 +70,9 @@ async def deliver(peer: Peer, message: object, label: str = "chat", **options: A
 
 @pytest.mark.parametrize("message", ["größer 🎉", {"a": [1, 2.5, None, "ü"]}, 0, False, [], BINARY, "", b""])
 async def test_what_python_sends_arrives_as_what_it_is(
-    chromium: Chromium, nats: WebSocketNatsServer, message: object
+    browser: Browser, nats: WebSocketNatsServer, message: object
 ) -> None:
-    async with met(chromium, nats) as (peer, page):
+    async with met(browser, nats) as (peer, page):
         assert await deliver(peer, message, info={"name": "größe"}) == (page.id,)
         received = await page.receive()
         assert (received.value, received.info, received.label) == (message, {"name": "größe"}, "chat")
@@ -78,17 +80,17 @@ async def test_what_python_sends_arrives_as_what_it_is(
 
 @pytest.mark.parametrize("message", ["größer 🎉", {"a": [1, 2.5, None, "ü"]}, 0, False, [], BINARY])
 async def test_what_the_page_sends_arrives_as_what_it_is(
-    chromium: Chromium, nats: WebSocketNatsServer, message: object
+    browser: Browser, nats: WebSocketNatsServer, message: object
 ) -> None:
-    async with met(chromium, nats) as (peer, page), peer.events("channel:message") as messages:
+    async with met(browser, nats) as (peer, page), peer.events("channel:message") as messages:
         assert await page.send(message, "chat", info={"name": "größe"}) == [peer.id]
         with fail_after(PATIENCE):
             event = await messages.receive()
             assert (await event.data, event.info, event.label) == (message, {"name": "größe"}, "chat")
 
 
-async def test_many_messages_arrive_in_order_both_ways(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with met(chromium, nats) as (peer, page), peer.events("channel:message") as messages:
+async def test_many_messages_arrive_in_order_both_ways(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with met(browser, nats) as (peer, page), peer.events("channel:message") as messages:
 
         async def send_from_page() -> None:
             for number in range(100):
@@ -105,9 +107,9 @@ async def test_many_messages_arrive_in_order_both_ways(chromium: Chromium, nats:
 
 
 async def test_sixteen_megabytes_go_both_ways_at_once_and_tell_their_progress(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
-    async with met(chromium, nats) as (peer, page), peer.events("channel:message") as messages:
+    async with met(browser, nats) as (peer, page), peer.events("channel:message") as messages:
         sending = await page.start_sending("chat", LENGTH)
         transfer = peer.send(pattern(LENGTH), "chat")
         steps: list[int] = []
@@ -131,8 +133,8 @@ async def test_sixteen_megabytes_go_both_ways_at_once_and_tell_their_progress(
         assert steps[-1] == LENGTH
 
 
-async def test_a_message_may_be_for_one_page_only(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with met(chromium, nats) as (peer, page), browser_peer(chromium, nats) as other:
+async def test_a_message_may_be_for_one_page_only(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with met(browser, nats) as (peer, page), browser_peer(browser, nats) as other:
         await other.join()
         await other.wait_open("chat", 1)
         with fail_after(PATIENCE):
@@ -143,11 +145,12 @@ async def test_a_message_may_be_for_one_page_only(chromium: Chromium, nats: WebS
         assert (await page.receive()).value == "for both"
 
 
-@pytest.mark.parametrize("first", ["python", "page"])
+@hidden
+@either_first
 async def test_a_browser_that_hides_its_addresses_is_reached(
-    chromium_that_hides_addresses: Chromium, nats: WebSocketNatsServer, first: str
+    browser: Browser, nats: WebSocketNatsServer, first: str
 ) -> None:
-    async with browser_peer(chromium_that_hides_addresses, nats) as page, python_peer(nats) as peer:
+    async with browser_peer(browser, nats) as page, python_peer(nats) as peer:
         await peer.open("chat")
         await join_both(peer, page, first)
         await wait_open(peer, page, "chat")
@@ -158,9 +161,9 @@ async def test_a_browser_that_hides_its_addresses_is_reached(
 
 
 async def test_a_message_that_python_aborts_fails_in_the_page_and_the_channel_goes_on(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
-    async with met(chromium, nats) as (peer, page):
+    async with met(browser, nats) as (peer, page):
         transfer = peer.send(pattern(LENGTH), "chat")
         with fail_after(PATIENCE):
             async for progress in transfer:
@@ -173,9 +176,9 @@ async def test_a_message_that_python_aborts_fails_in_the_page_and_the_channel_go
 
 
 async def test_a_message_that_the_page_aborts_fails_here_and_the_channel_goes_on(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
-    async with met(chromium, nats) as (peer, page), peer.events("channel:message") as messages:
+    async with met(browser, nats) as (peer, page), peer.events("channel:message") as messages:
         sending = await page.start_sending("chat", LENGTH)
         with fail_after(PATIENCE):
             event = await messages.receive()
@@ -189,9 +192,9 @@ async def test_a_message_that_the_page_aborts_fails_here_and_the_channel_goes_on
 
 
 async def test_a_message_that_the_page_cancels_fails_here_and_the_channel_goes_on(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
-    async with met(chromium, nats) as (peer, page):
+    async with met(browser, nats) as (peer, page):
         await page.cancel_next(500_000)
         with fail_after(PATIENCE), pytest.raises(TransferAborted):
             await peer.send(pattern(LENGTH), "chat")
@@ -201,11 +204,11 @@ async def test_a_message_that_the_page_cancels_fails_here_and_the_channel_goes_o
 
 
 async def test_a_message_that_python_does_not_want_fails_in_the_page_at_its_end(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
     """A page that sends does not listen to a cancellation before it waits for the acknowledgement."""
     async with (
-        met(chromium, nats, max_message_size=1_000_000) as (peer, page),
+        met(browser, nats, max_message_size=1_000_000) as (peer, page),
         peer.events("channel:message") as messages,
     ):
         sending = await page.start_sending("chat", LENGTH // 4)
@@ -225,9 +228,9 @@ async def test_a_message_that_python_does_not_want_fails_in_the_page_at_its_end(
 @either_first
 @either_opens
 async def test_a_label_is_one_channel_whoever_opens_it(
-    chromium: Chromium, nats: WebSocketNatsServer, first: str, opener: str
+    browser: Browser, nats: WebSocketNatsServer, first: str, opener: str
 ) -> None:
-    async with browser_peer(chromium, nats) as page, python_peer(nats) as peer:
+    async with browser_peer(browser, nats) as page, python_peer(nats) as peer:
         log = Log(peer)
         if opener != "page":
             await peer.open("chat")
@@ -244,9 +247,9 @@ async def test_a_label_is_one_channel_whoever_opens_it(
 
 @either_opens
 async def test_a_channel_may_be_opened_while_connected(
-    chromium: Chromium, nats: WebSocketNatsServer, opener: str
+    browser: Browser, nats: WebSocketNatsServer, opener: str
 ) -> None:
-    async with met(chromium, nats, label=None) as (peer, page):
+    async with met(browser, nats, label=None) as (peer, page):
         if opener != "page":
             await peer.open("late")
         if opener != "python":
@@ -257,9 +260,9 @@ async def test_a_channel_may_be_opened_while_connected(
 
 @pytest.mark.parametrize("closer", ["python", "page"])
 async def test_a_label_that_was_closed_can_be_opened_again(
-    chromium: Chromium, nats: WebSocketNatsServer, closer: str
+    browser: Browser, nats: WebSocketNatsServer, closer: str
 ) -> None:
-    async with met(chromium, nats) as (peer, page):
+    async with met(browser, nats) as (peer, page):
         log = Log(peer)
         for round_ in range(1, 4):
             await (peer.close("chat") if closer == "python" else page.close("chat"))
@@ -282,10 +285,10 @@ async def test_a_label_that_was_closed_can_be_opened_again(
     ],
 )
 async def test_frames_of_other_channels_arrive_as_they_are(
-    chromium: Chromium, nats: WebSocketNatsServer, opener: str, options: dict[str, Any], expected: dict[str, Any]
+    browser: Browser, nats: WebSocketNatsServer, opener: str, options: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     names = {"maxRetransmits": "max_retransmits", "maxPacketLifeTime": "max_packet_life_time"}
-    async with met(chromium, nats, label=None) as (peer, page), peer.events("channel:message") as messages:
+    async with met(browser, nats, label=None) as (peer, page), peer.events("channel:message") as messages:
         if opener == "python":
             await peer.open("raw", **{names.get(name, name): value for name, value in options.items()})
         else:
@@ -303,9 +306,9 @@ async def test_frames_of_other_channels_arrive_as_they_are(
                 assert (await event.data, event.raw) == (frame, True)
 
 
-async def test_a_lossy_channel_may_be_reliable_in_its_framing(chromium: Chromium, nats: WebSocketNatsServer) -> None:
+async def test_a_lossy_channel_may_be_reliable_in_its_framing(browser: Browser, nats: WebSocketNatsServer) -> None:
     """A limit on retransmissions does not make a channel raw: only the lack of order or a protocol does."""
-    async with met(chromium, nats, label=None) as (peer, page):
+    async with met(browser, nats, label=None) as (peer, page):
         await peer.open("lossy", max_retransmits=3)
         await wait_open(peer, page, "lossy")
         assert await deliver(peer, {"a": 1}, "lossy") == (page.id,)
@@ -314,8 +317,8 @@ async def test_a_lossy_channel_may_be_reliable_in_its_framing(chromium: Chromium
 
 @pytest.mark.parametrize("label", ["Grüße 🎉 中文", "x" * 3000])
 @pytest.mark.parametrize("opener", ["python", "page"])
-async def test_any_label_will_do(chromium: Chromium, nats: WebSocketNatsServer, opener: str, label: str) -> None:
-    async with met(chromium, nats, label=None) as (peer, page):
+async def test_any_label_will_do(browser: Browser, nats: WebSocketNatsServer, opener: str, label: str) -> None:
+    async with met(browser, nats, label=None) as (peer, page):
         await (peer.open(label) if opener == "python" else page.open(label))
         await wait_open(peer, page, label)
         await deliver(peer, "hello", label)
@@ -328,10 +331,10 @@ async def test_any_label_will_do(chromium: Chromium, nats: WebSocketNatsServer, 
 @either_first
 @pytest.mark.parametrize("room", ["Büro 🎉", "x" * 500, " "])
 async def test_any_name_of_a_room_and_any_metadata_will_do(
-    chromium: Chromium, nats: WebSocketNatsServer, room: str, first: str
+    browser: Browser, nats: WebSocketNatsServer, room: str, first: str
 ) -> None:
     ours, theirs = {"name": "Zoë 🌍", "nested": [{"a": None}]}, ["x" * 2000, 1.5]
-    async with browser_peer(chromium, nats, room) as page, python_peer(nats) as peer:
+    async with browser_peer(browser, nats, room) as page, python_peer(nats) as peer:
         for joining in ("python", "page") if first == "python" else ("page", "python"):
             await (peer.join(room, ours) if joining == "python" else page.join(theirs))
         await until(lambda: is_connected(peer, 1), within=PATIENCE)
@@ -345,7 +348,7 @@ async def test_any_name_of_a_room_and_any_metadata_will_do(
 @pytest.mark.parametrize("compression", [True, False])
 @pytest.mark.parametrize("hashing", [True, False])
 async def test_encryption_compression_and_hashing_may_be_on_or_off(
-    chromium: Chromium, nats: WebSocketNatsServer, first: str, encryption: bool, compression: bool, hashing: bool
+    browser: Browser, nats: WebSocketNatsServer, first: str, encryption: bool, compression: bool, hashing: bool
 ) -> None:
     theirs = {"encryption": encryption, "compression": compression, "hashing": hashing}
     ours = {
@@ -354,7 +357,7 @@ async def test_encryption_compression_and_hashing_may_be_on_or_off(
         "namespace_hashing": hashing,
     }
     room = f"room/{encryption}/{hashing}"
-    async with browser_peer(chromium, nats, room, **theirs) as page, python_peer(nats, **ours) as peer:
+    async with browser_peer(browser, nats, room, **theirs) as page, python_peer(nats, **ours) as peer:
         await peer.open("chat")
         for joining in ("python", "page") if first == "python" else ("page", "python"):
             await (peer.join(room, {"name": "Python"}) if joining == "python" else page.join())
@@ -362,8 +365,8 @@ async def test_encryption_compression_and_hashing_may_be_on_or_off(
         assert await deliver(peer, "hello") == (page.id,)
 
 
-async def test_who_does_not_encrypt_is_not_let_in(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with browser_peer(chromium, nats, encryption=False) as page, python_peer(nats) as peer:
+async def test_who_does_not_encrypt_is_not_let_in(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with browser_peer(browser, nats, encryption=False) as page, python_peer(nats) as peer:
         log = Log(peer, "error")
         await peer.join("room")
         await page.join()
@@ -373,7 +376,7 @@ async def test_who_does_not_encrypt_is_not_let_in(chromium: Chromium, nats: WebS
 
 @either_first
 async def test_a_page_that_python_refuses_stays_outside(
-    chromium: Chromium, nats: WebSocketNatsServer, first: str
+    browser: Browser, nats: WebSocketNatsServer, first: str
 ) -> None:
     asked: list[object] = []
 
@@ -381,7 +384,7 @@ async def test_a_page_that_python_refuses_stays_outside(
         asked.append(metadata)
         return False
 
-    async with browser_peer(chromium, nats, timeout=1.5) as page, python_peer(nats, verify=verify) as peer:
+    async with browser_peer(browser, nats, timeout=1.5) as page, python_peer(nats, verify=verify) as peer:
         for joining in ("python", "page") if first == "python" else ("page", "python"):
             await (peer.join("room") if joining == "python" else page.join({"name": "Page"}))
         await until(lambda: asked == [{"name": "Page"}], within=PATIENCE)
@@ -392,9 +395,9 @@ async def test_a_page_that_python_refuses_stays_outside(
 
 @either_first
 async def test_python_is_not_let_in_by_a_page_that_refuses(
-    chromium: Chromium, nats: WebSocketNatsServer, first: str
+    browser: Browser, nats: WebSocketNatsServer, first: str
 ) -> None:
-    async with browser_peer(chromium, nats, verify=False) as page, python_peer(nats, connection_timeout=1.5) as peer:
+    async with browser_peer(browser, nats, verify=False) as page, python_peer(nats, connection_timeout=1.5) as peer:
         log = Log(peer)
         for joining in ("python", "page") if first == "python" else ("page", "python"):
             await (peer.join("room") if joining == "python" else page.join())
@@ -406,8 +409,8 @@ async def test_python_is_not_let_in_by_a_page_that_refuses(
         assert not log.of("connection:connected")
 
 
-async def test_three_in_a_room_of_two_pages_and_python(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with met(chromium, nats) as (peer, page), browser_peer(chromium, nats) as other:
+async def test_three_in_a_room_of_two_pages_and_python(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with met(browser, nats) as (peer, page), browser_peer(browser, nats) as other:
         await other.join()
         await wait_open(peer, page, "chat", 1)
         await other.wait_connected(2)
@@ -419,8 +422,8 @@ async def test_three_in_a_room_of_two_pages_and_python(chromium: Chromium, nats:
         assert {(await page.receive()).value, (await other.receive()).value} == {"to both"}
 
 
-async def test_three_in_a_room_of_two_pythons_and_a_page(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with met(chromium, nats) as (peer, page), python_peer(nats) as other:
+async def test_three_in_a_room_of_two_pythons_and_a_page(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with met(browser, nats) as (peer, page), python_peer(nats) as other:
         await other.join("room")
         await until(lambda: is_connected(peer, 2) and is_connected(other, 2), within=PATIENCE)
         await page.open("chat")
@@ -433,8 +436,8 @@ async def test_three_in_a_room_of_two_pythons_and_a_page(chromium: Chromium, nat
 
 
 @pytest.mark.parametrize("leaver", ["python", "page"])
-async def test_who_leaves_is_gone_and_may_come_back(chromium: Chromium, nats: WebSocketNatsServer, leaver: str) -> None:
-    async with met(chromium, nats) as (peer, page):
+async def test_who_leaves_is_gone_and_may_come_back(browser: Browser, nats: WebSocketNatsServer, leaver: str) -> None:
+    async with met(browser, nats) as (peer, page):
         for _ in range(3):
             before = (peer.id, page.id)
             await (peer.leave() if leaver == "python" else page.leave())
@@ -447,8 +450,8 @@ async def test_who_leaves_is_gone_and_may_come_back(chromium: Chromium, nats: We
             assert (await page.receive()).value == "again"
 
 
-async def test_a_tab_that_is_closed_is_noticed(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with met(chromium, nats, connection_timeout=2.0) as (peer, page):
+async def test_a_tab_that_is_closed_is_noticed(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with met(browser, nats, connection_timeout=2.0) as (peer, page):
         log = Log(peer)
         started = anyio.current_time()
         await page.page.close()
@@ -458,9 +461,9 @@ async def test_a_tab_that_is_closed_is_noticed(chromium: Chromium, nats: WebSock
 
 
 @pytest.fixture
-def own_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSocketNatsServer]:
+def own_nats(host: BrowserHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSocketNatsServer]:
     """A server that the test may stop and start again."""
-    server = WebSocketNatsServer(require_program("nats-server"), tmp_path_factory.mktemp("nats"))
+    server = host.nats_server(tmp_path_factory.mktemp("nats"))
     server.start()
     yield server
     server.stop()
@@ -468,9 +471,9 @@ def own_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebSocketNats
 
 @pytest.mark.usefixtures("nats")
 async def test_a_restart_of_the_server_does_not_part_them_and_newcomers_find_both(
-    chromium: Chromium, own_nats: WebSocketNatsServer
+    browser: Browser, own_nats: WebSocketNatsServer
 ) -> None:
-    async with met(chromium, own_nats) as (peer, page):
+    async with met(browser, own_nats) as (peer, page):
         await to_thread.run_sync(own_nats.stop)
         assert await deliver(peer, "no server") == (page.id,)
         await to_thread.run_sync(own_nats.start)
@@ -482,9 +485,9 @@ async def test_a_restart_of_the_server_does_not_part_them_and_newcomers_find_bot
 
 @pytest.mark.usefixtures("nats")
 async def test_those_who_joined_without_a_server_meet_within_five_seconds_of_its_return(
-    chromium: Chromium, own_nats: WebSocketNatsServer
+    browser: Browser, own_nats: WebSocketNatsServer
 ) -> None:
-    async with browser_peer(chromium, own_nats) as page, python_peer(own_nats) as peer:
+    async with browser_peer(browser, own_nats) as page, python_peer(own_nats) as peer:
         await page.join()
         await to_thread.run_sync(own_nats.stop)
         await anyio.sleep(0.5)

@@ -7,21 +7,23 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import fail_after
 
+from tests.support.browser_hosts import BROWSERS
 from tests.support.browser_peers import PATIENCE, browser_peer, python_peer
 from tests.support.peers import is_connected, until
 
 if TYPE_CHECKING:
-    from tests.support.chromium import Chromium
+    from tests.support.browsers import Browser
     from tests.support.nats_server import WebSocketNatsServer
 
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.parametrize("host", BROWSERS, indirect=True)
 @pytest.mark.parametrize("first", ["python", "page"])
 async def test_whoever_joins_first_they_see_each_other_and_chat(
-    chromium: Chromium, nats: WebSocketNatsServer, first: str
+    browser: Browser, nats: WebSocketNatsServer, first: str
 ) -> None:
-    async with browser_peer(chromium, nats) as page, python_peer(nats) as peer:
+    async with browser_peer(browser, nats) as page, python_peer(nats) as peer:
         await peer.open("chat")
         for joining in ("python", "page") if first == "python" else ("page", "python"):
             if joining == "python":

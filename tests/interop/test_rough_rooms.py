@@ -15,11 +15,11 @@ from peerix.core.rooms.namespaces import namespace as room_namespace
 from peerix.core.rooms.protobuf import SIGNAL_SCHEMA, decode, encode
 from peerix.core.rooms.signaling import SignalType
 from tests.support.browser_peers import PATIENCE, browser_peer, python_peer
-from tests.support.peers import Log, is_connected, until
+from tests.support.peers import Log, is_connected, local_peer, until
 
 if TYPE_CHECKING:
     from tests.support.browser_peers import BrowserPeer
-    from tests.support.chromium import Chromium
+    from tests.support.browsers import Browser
     from tests.support.nats_server import WebSocketNatsServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -77,13 +77,13 @@ async def make_them_cross(nats: WebSocketNatsServer, page: BrowserPeer, peer: Pe
 
 @pytest.mark.parametrize("polite", ["python", "page"])
 async def test_offers_that_cross_end_in_one_connection(
-    chromium: Chromium, nats: WebSocketNatsServer, polite: str
+    browser: Browser, nats: WebSocketNatsServer, polite: str
 ) -> None:
     for _ in range(CERTAIN):
         async with AsyncExitStack() as stack:
-            page = await stack.enter_async_context(browser_peer(chromium, nats))
+            page = await stack.enter_async_context(browser_peer(browser, nats))
             driver = await stack.enter_async_context(CrossingDriver(nats.url))
-            peer = await stack.enter_async_context(Peer(driver=driver))
+            peer = await stack.enter_async_context(local_peer(driver=driver))
             await peer.open("chat")
             await make_them_cross(nats, page, peer, driver)
             await page.wait_open("chat")
@@ -98,12 +98,12 @@ async def test_offers_that_cross_end_in_one_connection(
 
 
 async def test_two_pages_and_python_that_join_in_the_same_instant_all_meet(
-    chromium: Chromium, nats: WebSocketNatsServer
+    browser: Browser, nats: WebSocketNatsServer
 ) -> None:
     for _ in range(3):
         async with (
-            browser_peer(chromium, nats) as one,
-            browser_peer(chromium, nats) as other,
+            browser_peer(browser, nats) as one,
+            browser_peer(browser, nats) as other,
             python_peer(nats) as peer,
         ):
             async with anyio.create_task_group() as tasks:
@@ -115,8 +115,8 @@ async def test_two_pages_and_python_that_join_in_the_same_instant_all_meet(
             await other.wait_connected(2)
 
 
-async def test_a_page_that_crashes_is_noticed(chromium: Chromium, nats: WebSocketNatsServer) -> None:
-    async with browser_peer(chromium, nats) as page, python_peer(nats, connection_timeout=2.0) as peer:
+async def test_a_page_that_crashes_is_noticed(browser: Browser, nats: WebSocketNatsServer) -> None:
+    async with browser_peer(browser, nats) as page, python_peer(nats, connection_timeout=2.0) as peer:
         log = Log(peer)
         await peer.open("chat")
         await page.join()
@@ -127,15 +127,15 @@ async def test_a_page_that_crashes_is_noticed(chromium: Chromium, nats: WebSocke
         assert log.names[-1] == "connection:closed"
 
 
-async def test_python_comes_back_to_a_page_when_the_path_was_cut(chromium: Chromium, nats: WebSocketNatsServer) -> None:
+async def test_python_comes_back_to_a_page_when_the_path_was_cut(browser: Browser, nats: WebSocketNatsServer) -> None:
     """With encryption on a page never gets its own invitation out, so this side has to."""
-    async with browser_peer(chromium, nats, timeout=2) as page, python_peer(nats, connection_timeout=2.0) as peer:
+    async with browser_peer(browser, nats, timeout=2) as page, python_peer(nats, connection_timeout=2.0) as peer:
         log = Log(peer)
         await peer.open("chat")
         await page.join()
         await peer.join("room")
         await page.wait_open("chat")
-        with chromium.network_stopped():
+        with browser.network_stopped():
             await until(lambda: log.of("connection:closed"), within=60)
             await page.wait_event("connection:closed")
         with fail_after(60):

@@ -12,11 +12,12 @@ import anyio
 from anyio import CancelScope, fail_after, move_on_after
 
 from peerix import NatsDriver, Peer
+from tests.support.peers import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from tests.support.chromium import Chromium, Page
+    from tests.support.browsers import Browser, Page
     from tests.support.nats_server import WebSocketNatsServer
 
 PATIENCE = 20.0
@@ -159,7 +160,7 @@ def _content(message: object) -> dict[str, object]:
 
 @asynccontextmanager
 async def browser_peer(
-    browser: Chromium, server: WebSocketNatsServer, room: str = "room", **options: object
+    browser: Browser, server: WebSocketNatsServer, room: str = "room", **options: object
 ) -> AsyncGenerator[BrowserPeer]:
     """A page that is about to join; its tab is closed in the end, and it must not have had any trouble."""
     page = await browser.open("browser/room.html")
@@ -180,4 +181,5 @@ async def python_peer(server: WebSocketNatsServer, **options: Any) -> AsyncGener
     """A Python peer with a driver of its own."""
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(NatsDriver(server.url))
-        yield await stack.enter_async_context(Peer(driver=driver, **options))
+        local = {"addresses": LOOPBACK} if server.host in LOOPBACK else {}
+        yield await stack.enter_async_context(Peer(**{"driver": driver, **local, **options}))

@@ -1,8 +1,4 @@
-"""Debian's Chromium, driven over the DevTools protocol on a pair of pipes: no port, no driver program, no package.
-
-Pages come from folders of this repository: requests for `ORIGIN` are answered over DevTools, so there is no web server
-either. `http://localhost` is a secure context, as keys and encryption in a page need one.
-"""
+"""Debian's Chromium, driven over the DevTools protocol on a pair of pipes: no port, no driver program, no package."""
 
 from __future__ import annotations
 
@@ -11,27 +7,26 @@ import contextlib
 import fcntl
 import itertools
 import json
-import mimetypes
 import os
 import signal
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from tests.support.browsers import ORIGIN, Browser, Page, environment_in, process_stopped, read_page
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
-ORIGIN = "http://localhost"
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
 ASK_FOR_LOCAL_NETWORK = ("LocalNetworkAccessChecks", "LocalNetworkAccessChecksWebSockets")
 """Pages that come over DevTools count as public ones, which ask before they talk to this machine."""
 
-LOAD_TIMEOUT = 20.0  # seconds
 STOP_TIMEOUT = 10.0  # seconds
 
 _FLAGS = (
@@ -54,7 +49,7 @@ _FLAGS = (
 )
 
 
-class Chromium:
+class Chromium(Browser):
     """One browser process.
 
     :param folder: for its profile and temporary files; nothing is written elsewhere.
@@ -63,7 +58,7 @@ class Chromium:
 
     def __init__(self, program: str, folder: Path, sites: Mapping[str, Path], *, hide_addresses: bool) -> None:
         self.replies = Replies()
-        self.pages: dict[str, Page] = {}
+        self.pages: dict[str, ChromiumPage] = {}
         self._sites = sites
         self._own_numbers = itertools.count(1 << 30)
         self._lock = threading.Lock()
@@ -71,7 +66,6 @@ class Chromium:
         flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--disable-features={','.join(disabled)}"]
         their_in, self._out = _far_pipe()
         self._in, their_out = _far_pipe()
-        environment = os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
         with (folder / "stderr").open("w") as log:
             self._process = subprocess.Popen(
                 # It talks on the descriptors 3 and 4.
@@ -80,7 +74,7 @@ class Chromium:
                 stdout=log,
                 stderr=log,
                 pass_fds=(their_in, their_out),
-                env=environment,
+                env=environment_in(folder),
                 start_new_session=True,
             )
         os.close(their_in)
@@ -124,52 +118,31 @@ class Chromium:
             self.pages[message["sessionId"]].troubles.append(trouble)
 
     def _serve(self, session: str, request: Mapping[str, Any]) -> None:
-        path = request["request"]["url"].removeprefix(ORIGIN + "/").partition("?")[0]
-        site, _, rest = path.partition("/")
-        file = self._sites[site] / rest if site in self._sites else Path("/nonexistent")
-        found = file.is_file()
-        content = file.read_bytes() if found else b""
-        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        found = read_page(self._sites, request["request"]["url"])
+        content, kind = found or (b"", "text/plain")
         parameters = {
             "requestId": request["requestId"],
             "responseCode": 200 if found else 404,
-            "responseHeaders": [{"name": "Content-Type", "value": f"{kind}; charset=utf-8"}],
+            "responseHeaders": [{"name": "Content-Type", "value": kind}],
             "body": base64.b64encode(content).decode(),
         }
         message = {"method": "Fetch.fulfillRequest", "sessionId": session, "params": parameters}
         self._send(next(self._own_numbers), message)
 
-    async def open(self, path: str) -> Page:
+    async def open(self, path: str) -> ChromiumPage:
         """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
         target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
         session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
-        page = self.pages[session] = Page(self, target, session)
+        page = self.pages[session] = ChromiumPage(self, target, session)
         await self.command("Runtime.enable", session)
         await self.command("Fetch.enable", session, patterns=[{"urlPattern": f"{ORIGIN}/*"}])
         await self.command("Page.navigate", session, url=f"{ORIGIN}/{path}")
-        with anyio.fail_after(LOAD_TIMEOUT):
-            while not await page.has_loaded():
-                await anyio.sleep(0.01)
+        await page.wait_ready()
         return page
 
-    @contextlib.contextmanager
-    def network_stopped(self) -> Iterator[None]:
+    def network_stopped(self) -> AbstractContextManager[None]:
         """Stop the process that has all sockets of the pages, as when a lid is closed for a while."""
-        process = self._find_process("network.mojom.NetworkService")
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(process, signal.SIGCONT)
-
-    def _find_process(self, mark: str) -> int:
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                process = int(folder.name)
-                ours = os.getsid(process) == self._process.pid
-                if ours and mark.encode() in (folder / "cmdline").read_bytes():
-                    return process
-        raise ProcessLookupError(mark)
+        return process_stopped(self._process.pid, "network.mojom.NetworkService")
 
     def stop(self) -> None:
         """End the browser, with every process of it."""
@@ -187,18 +160,14 @@ class Chromium:
         os.close(self._out)
 
 
-class Page:
-    """A page in a tab.
-
-    :ivar troubles: exceptions and rejections that nobody in the page handled.
-    """
+class ChromiumPage(Page):
+    """A page in a tab."""
 
     def __init__(self, browser: Chromium, target: str, session: str) -> None:
+        super().__init__()
         self._browser = browser
         self._target = target
         self._session = session
-        self.troubles: list[str] = []
-        self.closed = False
 
     async def command(self, method: str, **parameters: Any) -> Any:
         """Carry out a DevTools command in this page."""
@@ -215,20 +184,6 @@ class Page:
             raise ForeignError(details.get("exception", {}).get("description") or details["text"])
         return reply["result"].get("value")
 
-    async def call(self, function: str, *arguments: object) -> Any:
-        """Call a function of the page with values that JSON can hold."""
-        return await self.evaluate(f"{function}({', '.join(map(json.dumps, arguments))})")
-
-    async def has_loaded(self) -> bool:
-        """Whether the scripts of the page have set `ready`."""
-        try:
-            loaded: bool = await self.evaluate("globalThis.ready === true")
-        except ForeignError:  # it is on its way from the empty page to this one
-            return False
-        if self.troubles:
-            raise ForeignError(self.troubles[0])
-        return loaded
-
     async def crash(self) -> None:
         """Kill the process of the page: it has no time for a goodbye."""
         self.closed = True
@@ -241,17 +196,6 @@ class Page:
         self.closed = True
         await self._browser.command("Target.closeTarget", targetId=self._target)
         self._browser.pages.pop(self._session, None)
-
-
-class PageAgent:
-    """A page with the WebRTC agent in it."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-
-    async def request(self, op: str, **arguments: Any) -> Any:
-        """Ask for an operation."""
-        return await self._page.call("agent.handle", {"op": op, **arguments})
 
 
 def _far_pipe() -> tuple[int, int]:

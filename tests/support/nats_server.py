@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,8 @@ from tests.support.components import find_program, require_program
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.namespaces import Namespace
 
 START_TIMEOUT = 10.0  # seconds
 
@@ -27,23 +30,39 @@ def free_port() -> int:
 
 
 class NatsServer:
-    """One nats-server process at a time, always on the same port."""
+    """One nats-server process at a time, always on the same port.
 
-    def __init__(self, program: str, *arguments: str, scheme: str = "nats") -> None:
+    :param network: where it runs, when that is not this machine itself.
+    """
+
+    def __init__(
+        self,
+        program: str,
+        *arguments: str,
+        scheme: str = "nats",
+        host: str = "127.0.0.1",
+        network: Namespace | None = None,
+    ) -> None:
         self._program = program
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
+        self._network = network
+        self.host = host
         self.port = free_port()
-        self.url = f"{scheme}://127.0.0.1:{self.port}"
+        self.url = f"{scheme}://{host}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [self._program, "--addr", "127.0.0.1", "--port", str(self.port), *self._arguments]
+        with nullcontext() if self._network is None else self._network.inside():
+            self._start()
+
+    def _start(self) -> None:
+        command = [self._program, "--addr", self.host, "--port", str(self.port), *self._arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_TIMEOUT
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                with socket.create_connection((self.host, self.port), timeout=1) as probe:
                     probe.recv(16)
                     return
             except OSError:
@@ -64,11 +83,13 @@ class NatsServer:
 class WebSocketNatsServer(NatsServer):
     """A server that pages can reach, too."""
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(
+        self, program: str, folder: Path, *, host: str = "127.0.0.1", network: Namespace | None = None
+    ) -> None:
         self.websocket_port = free_port()
-        text = f'websocket {{ host: "127.0.0.1", port: {self.websocket_port}, no_tls: true }}\n'
-        super().__init__(program, "--config", write_config(folder, text))
-        self.websocket_url = f"ws://127.0.0.1:{self.websocket_port}"
+        text = f'websocket {{ host: "{host}", port: {self.websocket_port}, no_tls: true }}\n'
+        super().__init__(program, "--config", write_config(folder, text), host=host, network=network)
+        self.websocket_url = f"ws://{host}:{self.websocket_port}"
 
 
 @pytest.fixture(scope="session", autouse=True)

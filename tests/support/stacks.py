@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from peerix.rtc import Configuration
 from tests.support.agents import INTEROP, ProcessAgent, start_aiortc
-from tests.support.chromium import Chromium, PageAgent
 from tests.support.components import require_program
 from tests.support.connections import LOOPBACK
 from tests.support.npm import install_packages
@@ -21,17 +17,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from peerix.rtc import Configuration
     from tests.support.agents import Agent
-
-EXAMPLE = INTEROP.parents[1] / "examples" / "browser"
-SITES = {
-    "agents": INTEROP / "agents",
-    "browser": INTEROP / "browser",
-    "peerix": EXAMPLE / "peerix",
-    "dist": EXAMPLE / "dist",
-    "example": EXAMPLE,
-}
-"""The folders of pages."""
+    from tests.support.namespaces import Namespace
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,6 +27,7 @@ class Stack:
     """A stack that runs.
 
     :param configuration: how our side has to be to reach it.
+    :param network: the network that our side has to be in, where it is not this machine's.
     :param cannot: what it does not do, or not as the standards want.
     :param max_message_size: the largest message that it can send, in bytes.
     :param absent: what its channels say for a limit that they do not have.
@@ -46,6 +35,7 @@ class Stack:
 
     agent: Agent
     configuration: Configuration = LOOPBACK
+    network: Namespace | None = None
     cannot: frozenset[str] = frozenset()
     max_message_size: int = 262_144
     absent: object = None
@@ -77,21 +67,6 @@ def run_npm_package(folder: Path, *, package: str, **traits: Any) -> Iterator[St
         agent.stop()
 
 
-@contextmanager
-def run_chromium(folder: Path, *, hide_addresses: bool) -> Iterator[Chromium]:
-    """Start Chromium, with or without mDNS names in the place of its addresses."""
-    browser = Chromium(require_program("chromium"), folder, SITES, hide_addresses=hide_addresses)
-    try:
-        yield browser
-    finally:
-        browser.stop()
-
-
-def chromium_stack(browser: Chromium) -> Stack:
-    """A page that makes connections."""
-    return Stack(PageAgent(anyio.run(browser.open, "browser/webrtc.html")))
-
-
 # It counts characters in DCEP, drops the mark for "unordered" beside a limit, and closes without a word.
 WERIFT_CANNOT = frozenset({"label lengths in bytes", "empty messages", "unordered with a limit", "goodbye"})
 
@@ -102,12 +77,9 @@ NODE_DATACHANNEL_CANNOT = frozenset({"attributes of our channels", "messages bef
 PROCESSES: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {
     "aiortc": run_aiortc,
     "werift": partial(run_npm_package, package="werift", cannot=WERIFT_CANNOT),
-    "wrtc": partial(run_npm_package, package="@roamhq/wrtc", configuration=Configuration(), absent=65535),
+    "wrtc": partial(run_npm_package, package="@roamhq/wrtc", configuration=LOOPBACK, absent=65535),
     "node-datachannel": partial(
-        run_npm_package, package="node-datachannel", configuration=Configuration(), cannot=NODE_DATACHANNEL_CANNOT
+        run_npm_package, package="node-datachannel", configuration=LOOPBACK, cannot=NODE_DATACHANNEL_CANNOT
     ),
 }
 """Stacks that are a process of their own."""
-
-BROWSERS = {"chromium": "chromium", "chromium-mdns": "chromium_that_hides_addresses"}
-"""Stacks in a browser, and the fixture that has it."""

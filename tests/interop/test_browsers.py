@@ -1,4 +1,4 @@
-"""What is particular about connections with Chromium: DTLS, hidden addresses, media in its offers, new paths, speed."""
+"""What is particular about connections with browsers: DTLS, hidden addresses, media in its offers, new paths, speed."""
 
 from __future__ import annotations
 
@@ -7,47 +7,38 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from anyio import create_task_group
 
-from peerix.rtc import Configuration, ConnectionState
+from peerix.rtc import ConnectionState
+from tests.support.browser_hosts import HIDING, OPEN
 from tests.support.foreign import Foreign, connected, drink, pour, wire
 from tests.support.peers import until
-from tests.support.stacks import chromium_stack
 
 if TYPE_CHECKING:
-    from tests.support.chromium import Chromium
     from tests.support.foreign import Offerer, Wire
     from tests.support.stacks import Stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
-
-
-@pytest.fixture(scope="module")
-def page(chromium: Chromium) -> Stack:
-    """A page of its own for these tests."""
-    return chromium_stack(chromium)
-
-
-@pytest.fixture(scope="module")
-def hiding_page(chromium_that_hides_addresses: Chromium) -> Stack:
-    """The same in the browser that hides its addresses."""
-    return chromium_stack(chromium_that_hides_addresses)
+in_browsers = pytest.mark.parametrize("stack", OPEN, indirect=True)
+hiding = pytest.mark.parametrize("stack", HIDING, indirect=True)
 
 
 async def transport_of(theirs: Foreign) -> dict[str, Any]:
     return next(each for each in await theirs.statistics() if each["type"] == "transport")
 
 
+@in_browsers
 @either_offers
-async def test_the_answerer_is_the_dtls_client(page: Stack, offerer: Offerer) -> None:
-    async with connected(page.agent, page.configuration, offerer) as (both, _, _):
+async def test_the_answerer_is_the_dtls_client(stack: Stack, offerer: Offerer) -> None:
+    async with connected(stack.agent, stack.configuration, offerer) as (both, _, _):
         transport = await transport_of(both.theirs)
         assert transport["dtlsRole"] == ("client" if offerer == "we" else "server")
         assert transport["dtlsState"] == "connected"
 
 
-async def test_names_of_mdns_are_all_that_a_hiding_browser_offers(hiding_page: Stack) -> None:
-    async with wire(hiding_page.agent, hiding_page.configuration) as both:
+@hiding
+async def test_names_of_mdns_are_all_that_a_hiding_browser_offers(stack: Stack) -> None:
+    async with wire(stack.agent, stack.configuration) as both:
         await both.theirs.create_channel("chat")
         offer = await both.theirs.offer()
         candidates = [line.split() for line in offer.sdp.splitlines() if line.startswith("a=candidate:")]
@@ -55,17 +46,19 @@ async def test_names_of_mdns_are_all_that_a_hiding_browser_offers(hiding_page: S
         assert all(candidate[4].endswith(".local") for candidate in candidates)
 
 
+@hiding
 @either_offers
-async def test_a_hiding_browser_connects_with_every_address_of_ours(hiding_page: Stack, offerer: Offerer) -> None:
-    async with connected(hiding_page.agent, Configuration(), offerer) as (_, ours, theirs):
+async def test_a_hiding_browser_connects_with_every_address_of_ours(stack: Stack, offerer: Offerer) -> None:
+    async with connected(stack.agent, stack.configuration, offerer) as (_, ours, theirs):
         await ours.send("hello")
         assert await theirs.receive() == "hello"
 
 
+@in_browsers
 @either_offers
-async def test_sections_for_media_do_not_disturb_the_channels(page: Stack, offerer: Offerer) -> None:
+async def test_sections_for_media_do_not_disturb_the_channels(stack: Stack, offerer: Offerer) -> None:
     """They come first in the offer: the refused ones must not take the transport with them."""
-    async with connected(page.agent, page.configuration, offerer) as (both, ours, theirs):
+    async with connected(stack.agent, stack.configuration, offerer) as (both, ours, theirs):
         await both.theirs.add_transceiver("audio", "recvonly")
         await both.theirs.add_transceiver("video", "recvonly")
         for _ in range(2):
@@ -74,8 +67,9 @@ async def test_sections_for_media_do_not_disturb_the_channels(page: Stack, offer
             assert await theirs.receive() == "ping"
 
 
-async def test_an_offer_that_begins_with_media_brings_its_channels_up(page: Stack) -> None:
-    async with wire(page.agent, page.configuration) as both:
+@in_browsers
+async def test_an_offer_that_begins_with_media_brings_its_channels_up(stack: Stack) -> None:
+    async with wire(stack.agent, stack.configuration) as both:
         await both.theirs.add_transceiver("audio", "recvonly")
         theirs = await both.theirs.create_channel("chat")
         offer = await both.theirs.offer()
@@ -93,10 +87,11 @@ def ufrag(sdp: str) -> str:
     return next(line for line in sdp.splitlines() if line.startswith("a=ice-ufrag:"))
 
 
+@in_browsers
 @either_offers
-async def test_a_new_path_can_be_had_while_messages_flow(page: Stack, offerer: Offerer) -> None:
+async def test_a_new_path_can_be_had_while_messages_flow(stack: Stack, offerer: Offerer) -> None:
     async with (
-        connected(page.agent, page.configuration, "we") as (both, ours, theirs),
+        connected(stack.agent, stack.configuration, "we") as (both, ours, theirs),
         create_task_group() as tasks,
     ):
         before = both.ours.local_description
@@ -119,11 +114,12 @@ async def test_a_new_path_can_be_had_while_messages_flow(page: Stack, offerer: O
         assert await ours.receive() == "over the new path"
 
 
+@in_browsers
 @either_offers
 @pytest.mark.parametrize("size", [16_384])
-async def test_sixteen_megabytes_arrive_each_way(page: Stack, offerer: Offerer, size: int) -> None:
+async def test_sixteen_megabytes_arrive_each_way(stack: Stack, offerer: Offerer, size: int) -> None:
     length = 16 * 1024 * 1024
-    async with connected(page.agent, page.configuration, offerer) as (_, ours, theirs):
+    async with connected(stack.agent, stack.configuration, offerer) as (_, ours, theirs):
         from_them = to_them = 0.0
         async with create_task_group() as tasks:
             tasks.start_soon(theirs.pour, size, length // size)
@@ -135,8 +131,9 @@ async def test_sixteen_megabytes_arrive_each_way(page: Stack, offerer: Offerer, 
             print(f"\n{length * 8 / seconds / 1e6:.0f} Mbit/s {way} Chromium in messages of {size} bytes")
 
 
-async def test_a_connection_that_is_cancelled_closes_the_channels_of_the_page(page: Stack) -> None:
-    async with connected(page.agent, page.configuration, "we") as (both, _, theirs):
+@in_browsers
+async def test_a_connection_that_is_cancelled_closes_the_channels_of_the_page(stack: Stack) -> None:
+    async with connected(stack.agent, stack.configuration, "we") as (both, _, theirs):
         both.ours.cancel_scope.cancel()
         await theirs.wait_closed()
 
@@ -147,8 +144,9 @@ async def closed_channel(both: Wire) -> None:
     await until(lambda: ours.ready_state.value == "closed")
 
 
-async def test_a_hundred_channels_can_come_and_go(page: Stack) -> None:
-    async with connected(page.agent, page.configuration, "they") as (both, ours, theirs):
+@in_browsers
+async def test_a_hundred_channels_can_come_and_go(stack: Stack) -> None:
+    async with connected(stack.agent, stack.configuration, "they") as (both, ours, theirs):
         for _ in range(100):
             await closed_channel(both)
         await ours.send("hello")

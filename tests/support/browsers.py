@@ -1,0 +1,137 @@
+"""What tests want of a browser, whichever it is.
+
+Pages come from folders of this repository: the driver of each browser answers requests for `ORIGIN` itself, so there is
+no web server. `http://localhost` is a secure context, as keys and encryption in a page need one.
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import json
+import mimetypes
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from tests.support.replies import ForeignError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+ORIGIN = "http://localhost"
+LOAD_TIMEOUT = 20.0  # seconds
+
+
+class Browser(abc.ABC):
+    """One browser process."""
+
+    @abc.abstractmethod
+    async def open(self, path: str) -> Page:
+        """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
+
+    @abc.abstractmethod
+    def network_stopped(self) -> AbstractContextManager[None]:
+        """Stop the process that has the sockets of the pages' connections, as when a lid is closed for a while."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End the browser, with every process of it."""
+
+
+class Page(abc.ABC):
+    """A page in a tab.
+
+    :ivar troubles: exceptions and rejections that nobody in the page handled.
+    """
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+        self.closed = False
+
+    @abc.abstractmethod
+    async def evaluate(self, expression: str) -> Any:
+        """Evaluate an expression, and wait for the promise if it is one.
+
+        :raises ForeignError: it threw.
+        """
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """Close the tab, as its user does."""
+
+    @abc.abstractmethod
+    async def crash(self) -> None:
+        """Kill the process of the page: it has no time for a goodbye."""
+
+    async def call(self, function: str, *arguments: object) -> Any:
+        """Call a function of the page with values that JSON can hold."""
+        return await self.evaluate(f"{function}({', '.join(map(json.dumps, arguments))})")
+
+    async def wait_ready(self) -> None:
+        """Wait until the scripts of the page have set `ready`."""
+        with anyio.fail_after(LOAD_TIMEOUT):
+            while not await self._is_ready():
+                await anyio.sleep(0.01)
+
+    async def _is_ready(self) -> bool:
+        try:
+            loaded: bool = await self.evaluate("globalThis.ready === true")
+        except ForeignError:  # it is on its way from the empty page to this one
+            return False
+        if self.troubles:
+            raise ForeignError(self.troubles[0])
+        return loaded
+
+
+class PageAgent:
+    """A page with the WebRTC agent in it."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    async def request(self, op: str, **arguments: Any) -> Any:
+        """Ask for an operation."""
+        return await self._page.call("agent.handle", {"op": op, **arguments})
+
+
+def read_page(sites: Mapping[str, Path], url: str) -> tuple[bytes, str] | None:
+    """The content of a page and its type; None where there is no such file.
+
+    :param sites: folders by the first part of a page's path.
+    """
+    site, _, rest = url.removeprefix(ORIGIN + "/").partition("?")[0].partition("/")
+    file = sites[site] / rest if site in sites else Path("/nonexistent")
+    if not file.is_file():
+        return None
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return file.read_bytes(), f"{kind}; charset=utf-8"
+
+
+def environment_in(folder: Path) -> dict[str, str]:
+    """The environment of a browser that writes nowhere but into this folder."""
+    return os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+
+
+@contextlib.contextmanager
+def process_stopped(session: int, mark: str) -> Iterator[None]:
+    """Stop the process of a session (`setsid`) that has the mark in its command line."""
+    process = _find_process(session, mark)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def _find_process(session: int, mark: str) -> int:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            process = int(folder.name)
+            if os.getsid(process) == session and mark.encode() in (folder / "cmdline").read_bytes():
+                return process
+    raise ProcessLookupError(mark)
