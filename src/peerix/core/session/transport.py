@@ -44,7 +44,7 @@ _APPLICATION_DATA = b"\x17"
 
 @dataclass(slots=True)
 class TransportCounters:
-    """What went through a transport, and what it refused."""
+    """What went through a transport, and what it refused. Packets and bytes are those of application data."""
 
     packets_sent: int = 0
     packets_received: int = 0
@@ -98,11 +98,14 @@ class Transport:
         is_known = self.ice.is_known
         receive = self.dtls.receive
         for source, data, segment_size in batch:
+            if not data:
+                continue  # a datagram may be empty
             # Every datagram of an established connection is application data: one look at all first bytes at once.
             firsts = data[::segment_size] if segment_size else data[:1]
             if not firsts.strip(_APPLICATION_DATA) and self.dtls.state is DtlsState.CONNECTED:
                 if is_known(port, source):
                     receive(data, segment_size, plaintexts, now)
+                    self.counters.bytes_received += len(data)
                 else:
                     self.counters.unauthenticated_dropped += 1
             else:
@@ -129,6 +132,7 @@ class Transport:
                 self.counters.unauthenticated_dropped += 1
             elif self.dtls.state is not DtlsState.NEW:
                 self.dtls.receive(datagram, 0, plaintexts, now)
+                self.counters.bytes_received += len(datagram) if datagram[:1] == _APPLICATION_DATA else 0
             elif len(self._early) < MAX_EARLY_DATAGRAMS:
                 self._early.append(datagram)
 
