@@ -22,25 +22,35 @@ from tests.support.components import find_program, require_program
 from tests.support.nats_server import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 START_TIMEOUT = 15.0  # seconds
 USERNAME, PASSWORD = "user", "secret"
 
 
 class Coturn:
-    """One coturn process on 127.0.0.1 and ::1: UDP, TCP, and TLS with a certificate of its own authority.
+    """One coturn process: UDP, TCP, and TLS with a certificate of its own authority.
 
     :param arguments: further ones for its command line.
+    :param hosts: where it listens and relays.
+    :param prefix: what to put before its command line, so that it runs in a network namespace.
     """
 
-    def __init__(self, program: str, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        *arguments: str,
+        hosts: Sequence[str] = ("127.0.0.1", "::1"),
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.port, self.tls_port = free_port(), free_port()
         self.authority = folder / "authority.pem"
         certificate, key = _write_certificates(folder)
-        command = [program, "-n", "--no-cli", "--lt-cred-mech", "--fingerprint", "--allow-loopback-peers"]
+        self._is_elsewhere = bool(prefix)
+        command = [*prefix, program, "-n", "--no-cli", "--lt-cred-mech", "--fingerprint", "--allow-loopback-peers"]
         command += ["--user", f"{USERNAME}:{PASSWORD}", "--realm", "peerix.test", "--no-dtls", "--simple-log", "-v"]
-        for host in ("127.0.0.1", "::1"):
+        for host in hosts:
             command += ["--listening-ip", host, "--relay-ip", host]
         command += ["--listening-port", str(self.port), "--tls-listening-port", str(self.tls_port)]
         command += ["--cert", str(certificate), "--pkey", str(key)]
@@ -61,6 +71,12 @@ class Coturn:
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
         deadline = time.monotonic() + START_TIMEOUT
+        if self._is_elsewhere:
+            while "UDP listener opened on" not in self.log or not self._log.with_name("users").exists():
+                assert self._process.poll() is None, self.log[-500:]
+                assert time.monotonic() < deadline, self.log[-500:]
+                time.sleep(0.01)
+            return
         binding = b"\x00\x01\x00\x00\x21\x12\xa4\x42" + b"peerix-tests"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(0.05)

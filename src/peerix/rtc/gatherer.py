@@ -7,12 +7,13 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from anyio import create_task_group, sleep_forever
+from anyio import create_task_group
 
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import local_preferences
-from peerix.rtc.interfaces import host_addresses, open_socket
+from peerix.rtc.interfaces import can_bind, host_addresses, open_socket
 from peerix.rtc.multicast_dns import shared_multicast_dns
+from peerix.rtc.network_watch import shared_network_watch
 from peerix.rtc.server_gathering import ServerGathering
 from peerix.rtc.udp_mux import MuxPort
 from peerix.rtc.udp_port import UdpPort
@@ -58,7 +59,28 @@ class Gatherer:
         async with create_task_group() as self._tasks:
             if self._wanted:
                 self._start(self._tasks)
-            await sleep_forever()
+            await self._follow_network(self._tasks)
+
+    async def _follow_network(self, tasks: TaskGroup) -> None:
+        """Move with this host: ports on addresses that came, none on those that went, and a look at the path."""
+        watch = shared_network_watch()
+        while True:
+            await watch.changed()
+            if self._wanted and not self._session.closed:
+                now = time.monotonic()
+                self._close_lost_ports(now)
+                self.open_ports()
+                self._servers.follow_network(now)
+                self._start(tasks)
+                self._session.check_path(now)
+                self._pump.finish(now)
+
+    def _close_lost_ports(self, now: float) -> None:
+        for port in self.udp_ports:
+            # A shared port is its owner's; an address that is only not used any more, for another one, still works.
+            if isinstance(port, UdpPort) and not can_bind(port.socket.address[0]):
+                self._pump.remove_port(port.port_id)
+                self._session.remove_local_port(port.port_id, now)
 
     async def aclose(self) -> None:
         """Give the allocations on TURN servers back; bounded."""

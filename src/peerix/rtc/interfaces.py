@@ -6,6 +6,8 @@ import errno
 import ipaddress
 import secrets
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ifaddr
@@ -32,25 +34,102 @@ def host_addresses(configuration: Configuration) -> list[str]:
 def interface_addresses(admits: Callable[[str], bool] | None = None) -> list[str]:
     """The addresses on which peers may reach this host, best first.
 
-    IPv6 link-local addresses are left out (RFC 8445 section 5.1.1.1 advises against them when others exist). Loopback
-    addresses are used only when there is nothing else, so that an offline machine can talk to itself.
+    Link-local addresses, which RFC 8445 section 5.1.1.1 advises against when others exist, are used only when there is
+    nothing better, and loopback addresses when there are none of those either, so that two machines on a cable, and an
+    offline machine with itself, can talk.
 
     :param admits: is asked for the name of each interface; None takes all of them.
     """
-    usable: list[str] = []
-    loopback: list[str] = []
+    found: dict[int, list[str]] = {_GLOBAL: [], _LINK_LOCAL: [], _LOOPBACK: []}
+    for entry in list_addresses():
+        if entry.is_usable and (admits is None or admits(entry.interface)):
+            found[_reach(entry.text)].append(entry.text)
+    usable = found[_GLOBAL] or found[_LINK_LOCAL] or found[_LOOPBACK]
+    usable.sort(key=lambda text: ":" not in text)  # IPv6 first, as RFC 8421 asks
+    return usable[:MAX_ADDRESSES]
+
+
+@dataclass(slots=True, frozen=True)
+class InterfaceAddress:
+    """An address of an interface, with its zone when it is link-local IPv6.
+
+    :ivar is_usable: it may be bound and told: it is not on trial (duplicate address detection), and no temporary
+        address that protects privacy stands for it (RFC 8445 section 5.1.1.1).
+    """
+
+    interface: str
+    text: str
+    is_usable: bool = True
+
+
+def list_addresses() -> list[InterfaceAddress]:
+    """Every unicast address of this host."""
+    flags = _ipv6_flags()
+    private = {entry.network for entry in flags.values() if entry.is_temporary and entry.is_usable}
+    found: list[InterfaceAddress] = []
     for adapter in ifaddr.get_adapters():
-        if admits is not None and not admits(adapter.name):
-            continue
         for ip in adapter.ips:
             text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
             address = ipaddress.ip_address(text.partition("%")[0])
-            if address.is_loopback:
-                loopback.append(text)
-            elif not (address.is_link_local or address.is_multicast or address.is_unspecified):
-                usable.append(text)
-    usable.sort(key=lambda text: ":" not in text)  # IPv6 first, as RFC 8421 asks
-    return (usable or loopback)[:MAX_ADDRESSES]
+            if address.is_multicast or address.is_unspecified:
+                continue
+            known = flags.get((adapter.name, str(address)))
+            is_usable = known is None or (
+                known.is_usable and (known.is_temporary or address.is_link_local or known.network not in private)
+            )
+            zone = f"%{adapter.name}" if address.version == 6 and address.is_link_local else ""
+            found.append(InterfaceAddress(adapter.name, f"{address}{zone}", is_usable))
+    return found
+
+
+def can_bind(host: str) -> bool:
+    """Tell whether an address is (still) one of this host's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(socket.getaddrinfo(host, 0, family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)[0][4])
+        except OSError as error:
+            return error.errno not in _NO_SUCH_ADDRESS
+    return True
+
+
+_GLOBAL, _LINK_LOCAL, _LOOPBACK = range(3)
+_NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO, socket.EAI_NONAME, socket.EAI_ADDRFAMILY)
+
+_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
+_TEMPORARY = 0x01
+_NOT_USABLE = 0x08 | 0x20 | 0x40
+"""A duplicate of another host's, one that is being given up, one on trial (linux/if_addr.h)."""
+
+
+@dataclass(slots=True, frozen=True)
+class _Ipv6Flags:
+    network: tuple[str, ipaddress.IPv6Network]
+    is_temporary: bool
+    is_usable: bool
+
+
+def _ipv6_flags() -> dict[tuple[str, str], _Ipv6Flags]:
+    """What Linux knows of its IPv6 addresses, by interface and address; nothing elsewhere."""
+    try:
+        lines = _IPV6_ADDRESSES.read_text("ascii").splitlines()
+    except OSError:
+        return {}
+    found: dict[tuple[str, str], _Ipv6Flags] = {}
+    for line in lines:
+        digits, _, prefix, _, flags, name = line.split()
+        address = ipaddress.IPv6Address(bytes.fromhex(digits))
+        network = ipaddress.IPv6Network((address, int(prefix, 16)), strict=False)
+        bits = int(flags, 16)
+        found[name, str(address)] = _Ipv6Flags((name, network), bool(bits & _TEMPORARY), not bits & _NOT_USABLE)
+    return found
+
+
+def _reach(text: str) -> int:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if address.is_loopback:
+        return _LOOPBACK
+    return _LINK_LOCAL if address.is_link_local else _GLOBAL
 
 
 def source_address(server: Address, configuration: Configuration) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from anyio import CancelScope, Event, create_task_group, current_time, move_on_after
 
 from peerix.core.turn import Allocated, AllocationFailed, Family, TurnClient, TurnState
+from peerix.rtc.interfaces import can_bind
 from peerix.rtc.pump import MIN_DELAY
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ class RelayOffer:
     """How the candidates of a relay are signalled.
 
     :ivar server: the server's address; with `transport` it makes the foundation.
+    :ivar url: as it was configured, for the statistics.
     :ivar hides_host: the address that the server sees of us is kept out of the candidate.
     """
 
     server: str
+    url: str
     transport: Transport
     preference: int
     hides_host: bool
@@ -135,6 +138,14 @@ class Relay:
         """Give the allocation back; `run` returns when the server has confirmed it, or soon without that."""
         self._stopping = True
         self._wake.set()
+
+    def check(self, now: float) -> None:
+        """This host's network is another one: find out whether the server still takes what we send."""
+        if can_bind(self.link.local_host):
+            self._client.refresh(now)
+            self._after(now)
+        else:
+            self._fail(AllocationFailed(701, "the address from which the server was reached is gone"))
 
     def permit(self, hosts: list[str], now: float) -> None:
         """Have the server let packets of these hosts through, before there is anything to send to them."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 import time
-from collections import deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from anyio import Event, fail_after, move_on_after, to_thread
+from anyio import Event, move_on_after, sleep
 
-from peerix.core.turn import AllocationFailed, Family
-from peerix.rtc.interfaces import open_socket, source_address
+from peerix.core.turn import AllocationFailed
 from peerix.rtc.name_resolution import resolve_host
-from peerix.rtc.relay import GIVE_BACK_TIMEOUT, Relay, RelayOffer
-from peerix.rtc.server_links import ServerLink, StreamLink, UdpLink
+from peerix.rtc.relay import GIVE_BACK_TIMEOUT, Relay
+from peerix.rtc.relay_search import UNREACHABLE, RelaySearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,35 +22,10 @@ if TYPE_CHECKING:
     from peerix.rtc.ice_url import IceUrl
     from peerix.rtc.pump import Pump
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds for the TCP and TLS handshakes with a server."""
-
-MAX_TRIES = 6
-"""Allocations that are tried for one URL: its addresses, and where it sends us."""
-
-MAX_REDIRECTIONS = 2
-"""How often 300 (Try Alternate) is followed: servers may send us round in circles."""
-
-UNREACHABLE = 701
-TRY_ALTERNATE = 300
-ALLOCATION_MISMATCH = 437
-_FAMILY_REFUSED = (400, 420, 440, 442)
-"""What servers answer that know one address family only: RFC 8656 section 19 has 440; older ones dislike the
-attribute."""
-
-_RANKS = {"udp": 0, "tcp": 1, "tls": 2, "dtls": 3}
-_HIGHEST_PREFERENCE = 65_535
-
-
-@dataclass(slots=True, frozen=True)
-class _Target:
-    """Where an allocation is tried; `name` is what the certificate has to be for."""
-
-    host: str
-    port: int
-    name: str
-    family: Family = Family.BOTH
-    redirections: int = 0
+RETRY_AFTER = 0.25
+MAX_RETRY_AFTER = 60.0
+"""Seconds after which a server is asked anew when an allocation that worked was lost, by a restart of the server or by
+a change of this host's network; twice as long each time, up to the second number."""
 
 
 class ServerGathering:
@@ -92,6 +63,11 @@ class ServerGathering:
             self._under_way[url.text] = Event()
             tasks.start_soon(self._ask, url, server, name=f"ICE server {url.text}")
 
+    def follow_network(self, now: float) -> None:
+        """This host's addresses have changed, or it slept: relays find out whether the server still knows them."""
+        for relay in list(self._relays):
+            relay.check(now)
+
     def permit(self, now: float) -> None:
         """Have the relays let the remote candidates known so far through."""
         if self._relays:
@@ -114,7 +90,7 @@ class ServerGathering:
             if url.transport == "dtls" or (url.transport != "udp" and not url.is_turn):
                 self._report(url, AllocationFailed(UNREACHABLE, "this transport is not supported"))
             elif url.is_turn:
-                await self._ask_turn(url, server)
+                await self._keep_relay(url, server)
             else:
                 is_known = await self._ask_stun(url)
         finally:
@@ -150,95 +126,30 @@ class ServerGathering:
         hides_hosts = self._configuration.ice_transport_policy == "relay"
         return url.transport == "udp" and not hides_hosts and all(other.is_turn for other, _ in servers)
 
-    async def _ask_turn(self, url: IceUrl, server: IceServer) -> None:
-        found = await resolve_host(url.host)
-        if self._is_stun_server_too(url):
-            self._add_stun_server(url, found)
-        targets = deque(_Target(host, url.port, url.host) for host in found)
-        failure: AllocationFailed | None = AllocationFailed(UNREACHABLE, "the name has no address")
-        for _ in range(MAX_TRIES):
-            if not targets:
-                break
-            target = targets.popleft()
-            failure = await self._relay(url, server, target)
-            if failure is None or self._under_way[url.text].is_set():
-                break
-            targets.extendleft(_after_failure(target, failure))
-        if failure is not None:
-            self._report(url, failure)
-
-    async def _relay(self, url: IceUrl, server: IceServer, target: _Target) -> AllocationFailed | None:
-        try:
-            link = await self._connect(url, server, target)
-        except (OSError, TimeoutError) as error:
-            return AllocationFailed(UNREACHABLE, str(error) or "the server was not reached in time")
-        relay = Relay(
-            link,
-            server.username or "",
-            server.credential or "",
-            RelayOffer(
-                target.host,
-                url.transport,
-                _HIGHEST_PREFERENCE - 256 * _RANKS[url.transport],
-                self._configuration.ice_transport_policy == "relay",
-            ),
-            self._session,
-            self._pump,
-            lambda families: self._handle_allocated(url, server, target, families),
-        )
-        self._relays.add(relay)
-        try:
-            return await relay.run(target.family)
-        finally:
-            self._relays.discard(relay)
-
-    def _handle_allocated(self, url: IceUrl, server: IceServer, target: _Target, families: set[bool]) -> None:
-        """Ask for an IPv6 address apart where the server did not understand that both were wanted."""
-        if target.family is Family.BOTH and True not in families and self._tasks is not None:
-            target = replace(target, family=Family.IPV6)
-            self._tasks.start_soon(self._relay_ipv6, url, server, target, name=f"IPv6 relay {url.text}")
-        else:
-            self._finish(self._under_way[url.text])
-
-    async def _relay_ipv6(self, url: IceUrl, server: IceServer, target: _Target) -> None:
-        # A server without IPv6 says so; that is nothing to report when it has relayed IPv4.
+    async def _keep_relay(self, url: IceUrl, server: IceServer) -> None:
+        """Have a server relay, and again whenever that is lost, until it refuses."""
         done = self._under_way[url.text]
-        await self._relay(url, server, target)
-        self._finish(done)
-
-    async def _connect(self, url: IceUrl, server: IceServer, target: _Target) -> ServerLink:
-        local = source_address((target.host, target.port), self._configuration)
-        if local is None:
-            message = "no address of this host reaches the server"
-            raise OSError(message)
-        if url.transport == "udp":
-            return UdpLink(open_socket(local, self._configuration.port_range), (target.host, target.port))
-        with fail_after(CONNECT_TIMEOUT):
-            context = await to_thread.run_sync(_tls_context, server.tls) if url.transport == "tls" else None
-            return await StreamLink.connect((target.host, target.port), local, context, target.name)
+        pause = RETRY_AFTER
+        while True:
+            found = await resolve_host(url.host)
+            if self._is_stun_server_too(url):
+                self._add_stun_server(url, found)
+            search = RelaySearch(
+                (url, server),
+                self._configuration,
+                self._session,
+                self._pump,
+                self._relays,
+                lambda: self._finish(done),
+            )
+            failure = await search.run(found) if found else AllocationFailed(UNREACHABLE, "the name has no address")
+            if failure is not None:
+                self._report(url, failure)
+            if failure is None or not search.has_worked:
+                return
+            await sleep(pause)
+            pause = min(2 * pause, MAX_RETRY_AFTER)
 
     def _report(self, url: IceUrl, failure: AllocationFailed) -> None:
         self._session.report_server_failure(url.text, failure.code, failure.reason)
         self._pump.finish(time.monotonic())
-
-
-def _after_failure(target: _Target, failure: AllocationFailed) -> list[_Target]:
-    """What to try next, best last."""
-    if failure.code == TRY_ALTERNATE and failure.alternate and target.redirections < MAX_REDIRECTIONS:
-        host, port = failure.alternate
-        return [
-            replace(
-                target, host=host, port=port, name=failure.domain or target.name, redirections=target.redirections + 1
-            )
-        ]
-    if failure.code == ALLOCATION_MISMATCH:
-        return [target]  # another local port is not in use there
-    if failure.code in _FAMILY_REFUSED and target.family is Family.BOTH:
-        return [replace(target, family=Family.IPV4)]
-    return []
-
-
-def _tls_context(trust: ssl.SSLContext | str | object | None) -> ssl.SSLContext:
-    if isinstance(trust, ssl.SSLContext):
-        return trust
-    return ssl.create_default_context(cafile=None if trust is None else str(trust))

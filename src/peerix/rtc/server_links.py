@@ -52,6 +52,11 @@ class ServerLink(Protocol):
     """A way to one server."""
 
     @property
+    def local_host(self) -> str:
+        """The address of this host from which it goes."""
+        ...
+
+    @property
     def blocked(self) -> bool:
         """Whether there was no room for all that was sent."""
         ...
@@ -78,6 +83,11 @@ class UdpLink:
         self._port = UdpPort(0, sock, self)
         self._server = server
         self._user: LinkUser | None = None
+
+    @property
+    def local_host(self) -> str:
+        """The address of this host from which it goes."""
+        return self._port.socket.address[0]
 
     @property
     def blocked(self) -> bool:
@@ -116,10 +126,11 @@ class UdpLink:
 class StreamLink:
     """A TCP or TLS connection to a server: a task that reads and one that writes."""
 
-    __slots__ = ("_queue", "_queued", "_stream", "_user", "_wake", "blocked")
+    __slots__ = ("_queue", "_queued", "_stream", "_user", "_wake", "blocked", "local_host")
 
-    def __init__(self, stream: ByteStream) -> None:
+    def __init__(self, stream: ByteStream, local_host: str) -> None:
         self._stream = stream
+        self.local_host = local_host
         self._queue: deque[bytes] = deque()
         self._queued = 0
         self._wake = Event()
@@ -147,7 +158,7 @@ class StreamLink:
         except (EndOfStream, BrokenResourceError, ClosedResourceError) as error:
             message = "the connection ended before it was made"
             raise ConnectionAbortedError(message) from error
-        return cls(stream)
+        return cls(stream, local_host)
 
     def start(self, tasks: TaskGroup, user: LinkUser) -> None:
         """Begin to read and to write."""

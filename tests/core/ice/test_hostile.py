@@ -255,7 +255,7 @@ def test_each_check_of_the_other_side_causes_at_most_an_answer_and_a_check() -> 
     two = link.sides[1]
     link.run(1.0)
     flood(link, 50)
-    assert len(two.agent.datagrams_to_send(link.now)) <= 100
+    assert len(two.agent.datagrams_to_send(link.now)) <= 100 + 1  # one check of the path in use, to see if it still works
 
 
 def test_early_checks_are_bounded() -> None:

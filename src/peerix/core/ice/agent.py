@@ -171,7 +171,7 @@ class IceAgent:
         """Check the path at once: the machine was asleep, or a network went away or came."""
         self._enter(now)
         for session in self._sessions.all():
-            session.consent.check_at_once(now)
+            session.consent.doubt(now)
         self._advance(now)
 
     def close(self) -> None:

@@ -24,6 +24,10 @@ UNANSWERED_GRACE = 2.0
 """Seconds that a check must have been unanswered before they are told: the period may be longer than
 `DISCONNECTED_AFTER`, and then the answer to the check that has just been sent is not overdue."""
 
+DOUBT_PATIENCE = 0.5
+"""Seconds (or two round trips, when those are longer) that a path which may be gone has for the answer to a check: the
+other side has moved, or this host has. Then other paths have their turn, long before people are told."""
+
 CONSENT_TIMEOUT = 30.0
 """Seconds without a valid answer after which nothing may be sent any more (RFC 7675 5.1)."""
 
@@ -32,6 +36,8 @@ class Liveness(Enum):
     """What the answers say about the path."""
 
     ALIVE = "alive"
+    DOUBTED = "doubted"
+    """There are signs that it is gone, and no answer to the contrary."""
     SILENT = "silent"
     EXPIRED = "expired"
 
@@ -39,7 +45,16 @@ class Liveness(Enum):
 class Consent:
     """The consent of the path in use."""
 
-    __slots__ = ("_next_check_at", "_random_bytes", "_unanswered_since", "answered_at", "liveness", "pair")
+    __slots__ = (
+        "_doubt_ends_at",
+        "_next_check_at",
+        "_no_doubt_before",
+        "_random_bytes",
+        "_unanswered_since",
+        "answered_at",
+        "liveness",
+        "pair",
+    )
 
     def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         self._random_bytes = random_bytes
@@ -48,6 +63,8 @@ class Consent:
         self.answered_at = 0.0
         self._next_check_at: float | None = None
         self._unanswered_since: float | None = None
+        self._doubt_ends_at: float | None = None
+        self._no_doubt_before = 0.0
 
     def watch(self, pair: CandidatePair, now: float) -> None:
         """Watch another pair from now on. Its last answer is where its time starts."""
@@ -55,13 +72,13 @@ class Consent:
         self.pair = pair
         self.answered_at = now if answered_at is None else answered_at
         self.liveness = Liveness.ALIVE
-        self._unanswered_since = None
+        self._unanswered_since = self._doubt_ends_at = None
         self._next_check_at = max(self.answered_at + self._interval(), now)
 
     def stop(self, now: float) -> None:
         """The path is gone: there is nothing to check, and the time without an answer goes on."""
         self.pair = None
-        self._next_check_at = None
+        self._next_check_at = self._doubt_ends_at = None
         if self._unanswered_since is None:
             self._unanswered_since = min(self.answered_at, now - UNANSWERED_GRACE)
         self.answered_at = min(self.answered_at, now - DISCONNECTED_AFTER)
@@ -71,11 +88,17 @@ class Consent:
         if self.liveness is not Liveness.EXPIRED:
             self.answered_at = now
             self.liveness = Liveness.ALIVE
-            self._unanswered_since = None
+            self._unanswered_since = self._doubt_ends_at = None
 
-    def check_at_once(self, now: float) -> None:
-        """Make the next check due."""
-        if self._next_check_at is not None:
+    def doubt(self, now: float) -> None:
+        """Something says that the path may be gone: it is checked at once, and has to answer soon.
+
+        The next doubts have to wait until this one is settled: whoever repeats the other side's packets gets no more
+        than two checks a second out of us.
+        """
+        if self._next_check_at is not None and self.pair is not None and now >= self._no_doubt_before:
+            round_trip_time = self.pair.counters.round_trip_time or 0.0
+            self._doubt_ends_at = self._no_doubt_before = now + max(DOUBT_PATIENCE, 2 * round_trip_time)
             self._next_check_at = now
 
     def take_check(self, now: float) -> bool:
@@ -88,13 +111,16 @@ class Consent:
         return True
 
     def update(self, now: float) -> bool:
-        """Bring `liveness` up to date. True: the path fell silent just now."""
+        """Bring `liveness` up to date. True: the path was found to be silent just now."""
         if self._unanswered_since is None:
             return False
         if now >= self.answered_at + CONSENT_TIMEOUT:
             self.liveness = Liveness.EXPIRED
-        elif now >= self._silent_at(self._unanswered_since) and self.liveness is Liveness.ALIVE:
+        elif now >= self._silent_at(self._unanswered_since) and self.liveness is not Liveness.SILENT:
             self.liveness = Liveness.SILENT
+            return True
+        elif self._doubt_ends_at is not None and now >= self._doubt_ends_at and self.liveness is Liveness.ALIVE:
+            self.liveness = Liveness.DOUBTED
             return True
         return False
 
@@ -105,8 +131,10 @@ class Consent:
         deadlines = [] if self._next_check_at is None else [self._next_check_at]
         if self._unanswered_since is not None:
             deadlines.append(self.answered_at + CONSENT_TIMEOUT)
-            if self.liveness is Liveness.ALIVE:
+            if self.liveness is not Liveness.SILENT:
                 deadlines.append(self._silent_at(self._unanswered_since))
+            if self._doubt_ends_at is not None and self.liveness is Liveness.ALIVE:
+                deadlines.append(self._doubt_ends_at)
         return min(deadlines, default=None)
 
     def delay(self, seconds: float) -> None:
@@ -116,6 +144,8 @@ class Consent:
             self._next_check_at += seconds
         if self._unanswered_since is not None:
             self._unanswered_since += seconds
+        if self._doubt_ends_at is not None:
+            self._doubt_ends_at += seconds
 
     def _silent_at(self, unanswered_since: float) -> float:
         return max(self.answered_at + DISCONNECTED_AFTER, unanswered_since + UNANSWERED_GRACE)

@@ -126,7 +126,12 @@ class IceSession:
             if len(self._early) < MAX_EARLY_CHECKS or (port, source) in self._early:
                 self._early[port, source] = check
             return
-        pair = self.check_list.find(port, source) or self._learn(port, source, check.priority)
+        pair = self.check_list.find(port, source)
+        if pair is None:
+            pair = self._learn(port, source, check.priority)
+            if self.selection.pair is not None and now is not None:
+                # Why does the other side look for a path from an address it had not before? Perhaps it has moved.
+                self.consent.doubt(now)
         if pair is None or self.consent.liveness is Liveness.EXPIRED:
             return
         pair.counters.requests_received += 1
@@ -161,9 +166,13 @@ class IceSession:
             pair.is_wanted = True
 
     def _select_nominated(self, pair: CandidatePair, now: float) -> None:
-        pair.is_wanted = False
         if self.selection.accepts(pair, now, alive=self.consent.liveness is Liveness.ALIVE):
+            pair.is_wanted = False
             self._select(pair, now)
+        else:
+            # It is wanted still, should the pair in use turn out to be gone.
+            pair.is_wanted = True
+            self.consent.doubt(now)
 
     def handle_success(self, transaction: Transaction, mapped: tuple[str, int], now: float) -> None:
         """A check succeeded (RFC 8445 7.2.5.3)."""
@@ -331,5 +340,5 @@ class IceSession:
             return None
         if self.selection.pair is not None:
             return self.selection.pair
-        silent = self.consent.pair if self.consent.liveness is Liveness.SILENT else None
+        silent = None if self.consent.liveness is Liveness.ALIVE else self.consent.pair
         return self.check_list.best_valid(silent) or self.consent.pair

@@ -91,7 +91,7 @@ class Sessions:
         session, previous = self.current, self.previous
         if session.progress.was_connected:
             return self._connected_state(session)
-        if previous is not None and previous.consent.liveness is Liveness.ALIVE:
+        if previous is not None and previous.consent.liveness in {Liveness.ALIVE, Liveness.DOUBTED}:
             return IceState.CONNECTED
         if previous is not None and not session.progress.is_started:
             return IceState.DISCONNECTED

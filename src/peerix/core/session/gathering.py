@@ -81,13 +81,17 @@ class Gathering:
         self._sources_ended = False
         ufrag = self._ice.local_parameters.ufrag
         if self._asked_for not in ("", ufrag):
-            for port, base in self._bases.items():
-                self.reflexive.add_port(base, port, now)
+            self.ask_again(now)
         self._asked_for = ufrag
         self._set_state(IceGatheringState.GATHERING)
         for candidate in self._ice.local_candidates:
             self._signal(candidate)
         self._emit(GatheringNeeded())
+
+    def ask_again(self, now: float) -> None:
+        """Ask all STUN servers anew, from every socket."""
+        for port, base in self._bases.items():
+            self.reflexive.add_port(base, port, now)
 
     # -- sources
 

@@ -223,8 +223,13 @@ class Session:
         self._advance(now)
 
     def check_path(self, now: float) -> None:
-        """Look at once whether the path still works: the machine slept, or a network came or went."""
+        """Look at once whether the path still works: the machine slept, or a network came or went.
+
+        STUN servers are asked anew: they may see us elsewhere now.
+        """
         self.transport.ice.check_path(now)
+        self.negotiation.gathering.ask_again(now)
+        self._gather(now)
         self._advance(now)
 
     def add_resolved_candidate(self, candidate: Candidate, host: str, now: float) -> None:
@@ -307,7 +312,8 @@ class Session:
         """Let gathering take its answers; once a path is in use, nothing has to be kept alive for it."""
         gathering, ice = self.negotiation.gathering, self.transport.ice
         gathering.advance(now)
-        if gathering.state is IceGatheringState.COMPLETE and ice.state in (IceState.CONNECTED, IceState.COMPLETED):
+        is_over = gathering.state is IceGatheringState.COMPLETE and gathering.reflexive.is_finished
+        if is_over and ice.state in (IceState.CONNECTED, IceState.COMPLETED):
             gathering.reflexive.stop()
         self.transport.reflexive = gathering.reflexive if gathering.is_asking else None
 

@@ -145,6 +145,11 @@ class Allocation:
         elif self.state is not TurnState.FAILED:
             self.state = TurnState.CLOSED
 
+    def refresh(self, now: float) -> None:
+        """Renew the lease now; nothing happens where there is none."""
+        if self._lease is not None:
+            self._lease.refresh_at = now
+
     def ask_permission(self, permission: Permission, now: float) -> None:
         """Have a host permitted. Before there is an allocation nobody can be asked; it is made up for then."""
         if self.state is TurnState.ALLOCATED and not (permission.is_asked or permission.is_refused):

@@ -82,6 +82,10 @@ class TurnClient:
         self._outbox.clear()
         self._allocation.end(now)
 
+    def refresh(self, now: float) -> None:
+        """Find out whether the server still knows us: our address may be another one, as it sees it."""
+        self._allocation.refresh(now)
+
     def permit(self, host: str, now: float) -> None:
         """Have the server let packets from and to `host` through, before there is anything to send."""
         permission = self._peers.permission(host, now)

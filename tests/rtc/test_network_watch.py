@@ -1,0 +1,166 @@
+"""The watch of this host's network, and what connections do when it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from anyio import create_task_group, fail_after, sleep, wait_all_tasks_blocked
+
+from peerix.rtc import Configuration, PeerConnection, gatherer, network_watch
+from peerix.rtc.interfaces import InterfaceAddress
+from peerix.rtc.network_watch import NetworkWatch
+from tests.support.connections import connected_pair, negotiate
+from tests.support.stun_server import stun_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskStatus
+
+pytestmark = pytest.mark.anyio
+
+
+class Machine:
+    """What the watch sees of the machine."""
+
+    def __init__(self) -> None:
+        self.addresses = [InterfaceAddress("eth0", "192.0.2.1")]
+        self.slept = 0.0
+        self.looks = 0
+
+    def list_addresses(self) -> list[InterfaceAddress]:
+        self.looks += 1
+        return list(self.addresses)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(network_watch, "list_addresses", made.list_addresses)
+    monkeypatch.setattr(network_watch, "seconds_asleep", lambda: made.slept)
+    monkeypatch.setattr(network_watch, "_open_news", lambda: None)
+    monkeypatch.setattr(network_watch, "LOOK_INTERVAL", 0.01)
+    return made
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with fail_after(8):
+        while not condition():
+            await sleep(0.005)
+
+
+async def test_an_address_that_comes_and_one_that_goes_are_noticed(machine: Machine) -> None:
+    watch = NetworkWatch()
+    for addresses in ([*machine.addresses, InterfaceAddress("wlan0", "192.0.2.7")], []):
+        async with create_task_group() as tasks:
+            tasks.start_soon(watch.changed)
+            await wait_all_tasks_blocked()
+            machine.addresses = addresses
+
+
+async def test_one_looks_for_all(machine: Machine) -> None:
+    watch = NetworkWatch()
+    async with create_task_group() as tasks:
+        for _ in range(10):
+            tasks.start_soon(watch.changed)
+        await wait_all_tasks_blocked()
+        assert machine.looks == 1
+        machine.addresses.clear()
+
+
+async def test_another_one_goes_on_when_the_one_that_looks_is_cancelled(machine: Machine) -> None:
+    watch = NetworkWatch()
+    async with create_task_group() as others:
+        async with create_task_group() as first:
+            first.start_soon(watch.changed)
+            await wait_all_tasks_blocked()
+            others.start_soon(watch.changed)
+            await wait_all_tasks_blocked()
+            first.cancel_scope.cancel()
+        await wait_all_tasks_blocked()
+        machine.addresses.clear()
+
+
+async def test_what_changed_while_nobody_looked_is_noticed(machine: Machine) -> None:
+    watch = NetworkWatch()
+    async with create_task_group() as tasks:
+        tasks.start_soon(watch.changed)
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    machine.addresses.clear()
+    with fail_after(5):
+        await watch.changed()
+
+
+@pytest.mark.parametrize(("slept", "noticed"), [(1.0, False), (60.0, True)])
+async def test_a_long_sleep_is_noticed_and_a_short_one_is_not(machine: Machine, slept: float, noticed: bool) -> None:
+    watch = NetworkWatch()
+    heard: list[bool] = []
+
+    async def listen(task_status: TaskStatus[None]) -> None:
+        task_status.started()
+        await watch.changed()
+        heard.append(True)
+
+    async with create_task_group() as tasks:
+        await tasks.start(listen)
+        await wait_all_tasks_blocked()
+        machine.slept = slept
+        looks = machine.looks
+        await until(lambda: bool(heard) or machine.looks > looks + 3)
+        assert bool(heard) is noticed
+        tasks.cancel_scope.cancel()
+
+
+def test_a_machine_that_is_awake_does_not_sleep_on() -> None:
+    before = network_watch.seconds_asleep()
+    assert network_watch.seconds_asleep() - before == pytest.approx(0.0, abs=0.5)
+
+
+async def test_the_path_is_checked_at_once_when_the_machine_wakes_up(machine: Machine) -> None:
+    async with connected_pair() as (a, _, _, _):
+        before = await consent_checks(a)
+        machine.slept = 100.0
+        with fail_after(3):  # the next check by itself would come 4 to 6 s after the last
+            while await consent_checks(a) == before:
+                await sleep(0.005)
+
+
+async def consent_checks(connection: PeerConnection) -> int:
+    stats = await connection.get_stats()
+    return sum(int(str(entry["consentRequestsSent"])) for entry in stats.values() if entry["type"] == "candidate-pair")
+
+
+async def test_stun_servers_are_asked_anew_when_the_machine_wakes_up(machine: Machine) -> None:
+    async with stun_server("127.0.0.77") as server:
+        servers = [f"stun:127.0.0.1:{server.port}"]
+        configuration = Configuration(addresses=("127.0.0.1",), ice_servers=[{"urls": servers}])
+        async with connected_pair(configuration):
+            await until(lambda: server.questions == 2)
+            machine.slept = 100.0
+            await until(lambda: server.questions == 4)
+
+
+async def test_an_address_that_comes_is_signalled_and_one_that_went_is_forgotten(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = ["127.0.0.1"]
+    monkeypatch.setattr(gatherer, "host_addresses", lambda configuration: list(hosts))
+    monkeypatch.setattr(gatherer, "can_bind", lambda host: host in hosts)
+    async with PeerConnection() as a, PeerConnection() as b:
+        channel = a.create_data_channel("chat")
+        await negotiate(a, b)
+        with fail_after(5):
+            await channel.wait_open()
+        hosts[:] = ["127.0.0.2"]
+        machine.addresses.clear()
+
+        async def used() -> set[object]:
+            stats = await a.get_stats()
+            return {entry["address"] for entry in stats.values() if entry["type"] == "udp-port"}
+
+        with fail_after(5):
+            while await used() != {"127.0.0.2"}:
+                await sleep(0.005)
+        await channel.send("still here")
