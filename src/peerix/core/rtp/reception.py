@@ -89,6 +89,12 @@ class ReceptionStatistics:
             self._measure_jitter(timestamp, now)
         return extended
 
+    def extend(self, sequence_number: int) -> int | None:
+        """Give the extended number of a packet that was repaired, and is not counted; None before the first packet."""
+        if self.highest < 0:
+            return None
+        return self.highest + signed_difference(sequence_number, self.highest & 0xFFFF, 16)
+
     def receive_sender_report(self, report: SenderReport, now: float) -> None:
         """Remember a report for the answer to it."""
         self._report = compact_ntp(report.ntp_time), now
