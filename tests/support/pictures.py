@@ -41,9 +41,13 @@ def psnr(one: av.VideoFrame, other: av.VideoFrame) -> float:
 
 
 def samples_of(frames: Sequence[av.AudioFrame]) -> npt.NDArray[np.float64]:
-    """The first channel of sound in 16 bits, from -1 to 1."""
-    parts = [frame.to_ndarray().astype(float).reshape(-1, len(frame.layout.channels))[:, 0] for frame in frames]
-    return np.concatenate(parts) / 32_768
+    """The first channel of some sound, from -1 to 1."""
+    parts: list[npt.NDArray[np.float64]] = []
+    for frame in frames:
+        values = frame.to_ndarray()
+        first = values[0] if frame.format.is_planar else values.reshape(-1, len(frame.layout.channels))[:, 0]
+        parts.append(first.astype(float) / (32_768 if values.dtype == np.int16 else 1))
+    return np.concatenate(parts)
 
 
 def pitch_of(frames: Sequence[av.AudioFrame]) -> float:

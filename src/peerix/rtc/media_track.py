@@ -6,13 +6,14 @@ import secrets
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+from weakref import WeakSet
 
 from anyio import EndOfStream, Event
 from anyio.abc import ObjectReceiveStream
 from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import Generator
 
 Kind: TypeAlias = Literal["audio", "video"]
 
@@ -98,17 +99,18 @@ class MediaTrack(Generic[FrameT]):
         self.label = label
         self.clock = clock if clock is not None else object()
         self.ended = False
-        self._readers: list[FrameReader[FrameT]] = []
+        # Weakly: a loop that was left with `break` leaves its reader to nobody.
+        self._readers: WeakSet[FrameReader[FrameT]] = WeakSet()
         self._watched = Event()
 
     @property
     def watched(self) -> bool:
         """Whether somebody reads."""
-        return bool(self._readers)
+        return len(self._readers) > 0
 
     async def wait_watched(self) -> None:
         """Wait until somebody reads, or the track has ended."""
-        while not self._readers and not self.ended:
+        while not self.watched and not self.ended:
             self._watched = Event()
             await self._watched.wait()
 
@@ -119,21 +121,23 @@ class MediaTrack(Generic[FrameT]):
         :param latest: a slow reader gets the latest frame and misses those between.
         :param max_frames: how many may wait; then the oldest is lost. MAX_FRAMES by default.
         """
-        reader: FrameReader[FrameT] = FrameReader(1 if latest else max_frames or MAX_FRAMES[self.kind])
-        if self.ended:
-            reader.end()
-        self._readers.append(reader)
-        self._watched.set()
+        reader = self._new_reader(1 if latest else max_frames or MAX_FRAMES[self.kind])
         try:
             yield reader
         finally:
-            self._readers.remove(reader)
+            self._readers.discard(reader)
 
-    async def __aiter__(self) -> AsyncGenerator[FrameT]:
+    def __aiter__(self) -> FrameReader[FrameT]:
         """Read every frame until the track ends: ``async for frame in track``."""
-        with self.read() as reader:
-            async for frame in reader:
-                yield frame
+        return self._new_reader(MAX_FRAMES[self.kind])
+
+    def _new_reader(self, limit: int) -> FrameReader[FrameT]:
+        reader: FrameReader[FrameT] = FrameReader(limit)
+        if self.ended:
+            reader.end()
+        self._readers.add(reader)
+        self._watched.set()
+        return reader
 
     def deliver(self, frame: FrameT) -> None:
         """Hand a frame to all readers: called by the source, in the event loop."""
