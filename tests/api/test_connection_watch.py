@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from itertools import product
+
+import pytest
+
 from peerix.connection_watch import RESTART_DELAY_POLITE, RESTART_INTERVAL, ConnectionWatch
 from peerix.rtc import ConnectionState
 
@@ -121,6 +125,16 @@ def test_a_failed_connection_only_closes() -> None:
     assert not failed.handle_state(CONNECTED, 201.0)
     assert failed.handle_state(ConnectionState.CLOSED, 202.0)
     assert failed.state is ConnectionState.CLOSED
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(ConnectionState, repeat=2)))
+def test_every_state_follows_every_other_but_the_last_two(before: ConnectionState, after: ConnectionState) -> None:
+    it = watch()
+    it.handle_state(before, 101.0)
+    last = {ConnectionState.CLOSED: set[ConnectionState](), ConnectionState.FAILED: {ConnectionState.CLOSED}}
+    allowed = after in last.get(before, set(ConnectionState) - {before})
+    assert it.handle_state(after, 102.0) is allowed
+    assert it.state is (after if allowed else before)
 
 
 def test_a_closed_connection_stays_closed() -> None:

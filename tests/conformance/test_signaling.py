@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 
+from peerix.connection_watch import ConnectionWatch
 from peerix.core.errors import SignalingError
 from peerix.core.rooms.base62 import encode_base62
 from peerix.core.rooms.compression import inflate
 from peerix.core.rooms.identity import Identity, is_polite, public_key_of
-from peerix.core.rooms.lifecycle import ConnectionLifecycle, RoomConnectionState
 from peerix.core.rooms.membership import CreateConnection, Membership, PublishSignal
 from peerix.core.rooms.namespaces import namespace
 from peerix.core.rooms.protobuf import SIGNAL_SCHEMA, decode
 from peerix.core.rooms.signaling import FLAG_COMPRESSED, SignalingCodec, SignalPacket, SignalType
+from peerix.rtc import ConnectionState
 from tests.conformance.room import Room, packets_of
 from tests.conformance.vectors import entries, note, whole
 
@@ -270,12 +271,12 @@ def test_a_failed_member_is_invited_again_with_encryption_too(entry: dict[str, A
 
 
 def test_a_connection_timeout_of_zero_is_none() -> None:
-    lifecycle = ConnectionLifecycle(TIMEOUT_ZERO["connectionTimeout"], now=0.0)
-    lifecycle.handle_timeout(1e9)
-    assert lifecycle.next_timeout() is None
+    watch = ConnectionWatch(TIMEOUT_ZERO["connectionTimeout"], 0.0, polite=False)
+    assert not watch.overdue(1e9)
+    assert watch.next_timeout() is None
     # Browsers fail at once, against their documentation.
     assert TIMEOUT_ZERO["events"][1] == "bob connection:failed"
-    assert lifecycle.state is RoomConnectionState.NEW
+    assert watch.state is ConnectionState.NEW
 
 
 def test_an_id_is_the_text_of_the_senders_bytes() -> None:
