@@ -24,6 +24,12 @@ export const icon = (name) => {
 
 export const find = (selector) => document.querySelector(selector);
 
+// A command to be read; lines break between its words.
+export const showCommand = (place, command) => {
+  const words = command.split(" ").map((word) => element("span", { textContent: word }));
+  place.replaceChildren(...words.flatMap((word, index) => (index === 0 ? [word] : [" ", word])));
+};
+
 // Calls a function at most every so many milliseconds, and always after the last request.
 export const throttled = (call, milliseconds) => {
   let timer = null;

@@ -7,7 +7,7 @@ import { listText, nameOf, showable, sizeText, timeText } from "./words.js";
 const MAX_ENTRIES = 1000;
 const GROUP_TIME = 120_000; // milliseconds within which somebody's messages stand together
 const REFRESH_TIME = 60; // milliseconds between two looks at a transfer
-const NEAR_END = 80; // pixels
+const NEAR_END = 40; // pixels
 const PREVIEWS = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
 const MAX_PREVIEW_SIZE = 20_000_000; // bytes
 
@@ -15,9 +15,29 @@ export class Log {
   #list;
   #last = null;
   #urls = new Map();
+  #scroller;
+  #follows = true;
 
   constructor(list) {
     this.#list = list;
+    this.#scroller = list.parentElement;
+    // Who reads the end goes on to see it, also when a picture comes in or the keyboard of a phone opens. Only
+    // scrolling up ends that: what has just come in is not yet scrolled to when the event comes.
+    let before = 0;
+    this.#scroller.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+      if (scrollHeight - scrollTop - clientHeight < NEAR_END) this.#follows = true;
+      else if (scrollTop < before) this.#follows = false;
+      before = scrollTop;
+    });
+    const sizes = new ResizeObserver(() => this.#follows && this.#scrollToEnd());
+    sizes.observe(list);
+    sizes.observe(this.#scroller);
+  }
+
+  #scrollToEnd() {
+    this.#follows = true;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
   // -- what is in it
@@ -73,11 +93,9 @@ export class Log {
   // -- how it is put there
 
   #add(entry) {
-    const scroller = this.#list.parentElement;
-    const follows = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
     this.#list.append(entry);
     while (this.#list.childElementCount > MAX_ENTRIES) this.#forget(this.#list.firstElementChild);
-    if (follows || entry.classList.contains("own")) scroller.scrollTop = scroller.scrollHeight;
+    if (this.#follows || entry.classList.contains("own")) this.#scrollToEnd();
   }
 
   #forget(entry) {

@@ -1,6 +1,6 @@
 // The page: a view to join, a view of the room, and what leads from one to the other.
 
-import { copyOnClick, find } from "./dom.js";
+import { copyOnClick, find, showCommand } from "./dom.js";
 import { Log } from "./log.js";
 import { showMembers } from "./members.js";
 import { Session } from "./session.js";
@@ -29,15 +29,18 @@ const show = (view) => {
   find("#room-view").hidden = view !== "room";
 };
 
-const complain = (text) => {
-  find("#join-trouble").textContent = text;
-  find("#join-trouble").hidden = text === "";
+const complain = ({ text = "", command = "" } = {}) => {
+  const place = find("#join-trouble");
+  place.hidden = text === "";
+  place.querySelector("p").textContent = text;
+  showCommand(place.querySelector("code"), command);
+  place.querySelector(".command").hidden = command === "";
 };
 
 const join = async () => {
   const settings = read(form);
   const fault = browserFault() ?? serverFault(settings.server);
-  complain(fault ?? "");
+  complain(fault ? { text: fault } : {});
   if (fault !== null) return;
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
@@ -61,7 +64,7 @@ const enter = (joined, settings) => {
   own = { id: session.id, name: settings.name || "You", own: true };
   history.replaceState(null, "", addressOf(settings.room));
   find("#room-name").textContent = settings.room;
-  for (const place of document.querySelectorAll(".join-command")) place.textContent = joinCommand(settings, site);
+  for (const place of document.querySelectorAll(".join-command")) showCommand(place, joinCommand(settings, site));
   log.clear();
   listen();
   refresh();
@@ -206,7 +209,7 @@ form.addEventListener("submit", (event) => {
   join();
 });
 form.addEventListener("input", () => {
-  find("#join-command").textContent = joinCommand(read(form), site);
+  showCommand(find("#join-command"), joinCommand(read(form), site));
 });
 composer.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -237,5 +240,5 @@ addEventListener("pagehide", () => session?.leave());
 
 fill(form, site);
 form.dispatchEvent(new Event("input"));
-complain(browserFault() ?? "");
+complain({ text: browserFault() ?? "" });
 show("join");

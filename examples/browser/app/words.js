@@ -68,16 +68,19 @@ export const transferTrouble = (error) => {
   return found ? found[1] : oneLine(String(error.message ?? error)).slice(0, 200);
 };
 
-// What went wrong on the way into a room, and what to do about it.
+// What went wrong on the way into a room, and the command that helps, if there is one.
 export const joinTrouble = (error, server) => {
   const text = `${error.name} ${error.message}`;
   if (/authorization|authentication/iu.test(text)) {
-    return `The signalling server at ${server} wants a user and a password: ws://USER:PASSWORD@HOST:PORT.`;
+    return { text: `The signalling server at ${server} wants a user and a password: ws://USER:PASSWORD@HOST:PORT.` };
   }
   if (globalThis.location.protocol === "https:" && server.startsWith("ws:")) {
-    return "A page that came over https:// may talk to wss:// servers only.";
+    return { text: "A page that came over https:// may talk to wss:// servers only." };
   }
-  return `The signalling server at ${server} does not answer. This command starts one, with this page: python -m examples.browser`;
+  return {
+    text: `The signalling server at ${server} does not answer. This starts one, and this page with it:`,
+    command: "python -m examples.browser",
+  };
 };
 
 // What stopped a packet of somebody else.
