@@ -1,0 +1,164 @@
+"""One received video stream: packets in, frames and feedback out.
+
+It joins what each have a part of the truth: statistics, lost packets and their retransmissions, the frame buffer,
+the playout delay and the sender's clock.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peerix.core.rtp.clock import SenderClock, Unwrapper
+from peerix.core.rtp.nack import NackGenerator
+from peerix.core.rtp.packet import VIDEO_CLOCK_RATE
+from peerix.core.rtp.playout import PlayoutDelay
+from peerix.core.rtp.reception import ReceptionStatistics
+from peerix.core.rtp.retransmission import read_rtx
+from peerix.core.rtp.rtcp import Nack, PictureLoss
+from peerix.core.rtp.video_buffer import VideoBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from peerix.core.rtp.header_extensions import HeaderExtensions
+    from peerix.core.rtp.packet import RtpPacket
+    from peerix.core.rtp.payload import VideoDepacketizer
+    from peerix.core.rtp.rtcp import RtcpPacket, SenderReport
+    from peerix.core.rtp.video_buffer import ReceivedFrame
+
+MAXIMUM_PLAYOUT_DELAY = 1.0
+"""Seconds of advised playout delay, at most."""
+
+
+class VideoReceiver:
+    """One encoding of one section.
+
+    `formats` makes a depacketiser for each payload type, `rtx` gives the payload type that one of retransmissions
+    repeats. Without a NACK in the descriptions `nack` is False.
+    """
+
+    __slots__ = (
+        "_formats",
+        "_rtx",
+        "_sender_ssrc",
+        "_unwrapper",
+        "buffer",
+        "clock",
+        "nack",
+        "payload_type",
+        "playout",
+        "rotation",
+        "statistics",
+    )
+
+    def __init__(
+        self,
+        sender_ssrc: int,
+        formats: Mapping[int, Callable[[], VideoDepacketizer]],
+        rtx: Mapping[int, int],
+        *,
+        nack: bool = True,
+    ) -> None:
+        self._sender_ssrc = sender_ssrc
+        self._formats = formats
+        self._rtx = rtx
+        self.nack = NackGenerator() if nack else None
+        self.statistics: ReceptionStatistics | None = None
+        """None before the first packet; another one when the sender changes its SSRC."""
+        self.clock = SenderClock(VIDEO_CLOCK_RATE)
+        self.buffer: VideoBuffer | None = None
+        self.payload_type: int | None = None
+        self.playout = PlayoutDelay(VIDEO_CLOCK_RATE, 0.0, MAXIMUM_PLAYOUT_DELAY)
+        self.rotation = 0
+        """Degrees by which to turn the pictures, as the last packet that spoke of it said."""
+        self._unwrapper = Unwrapper(32)
+
+    def receive(self, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedFrame]:
+        """Take a packet of the stream and give the frames that it completes, in decoding order."""
+        if packet.payload_type not in self._formats:
+            return []
+        statistics = self.statistics
+        if statistics is None or statistics.ssrc != packet.ssrc:
+            statistics = self._begin(packet.ssrc)
+        extended = statistics.receive(packet.sequence_number, packet.timestamp, len(packet.payload), now)
+        if extended is None:
+            return []
+        if self.nack is not None:
+            self.nack.receive(extended, now)
+        if extensions.orientation is not None:
+            self.rotation = extensions.orientation.rotation
+        if extensions.playout_delay is not None:
+            self.playout.set_bounds(extensions.playout_delay.minimum, extensions.playout_delay.maximum)
+        return self._insert(extended, packet, now)
+
+    def receive_retransmission(self, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
+        """Take a packet of the retransmission stream; see `receive`."""
+        payload_type = self._rtx.get(packet.payload_type)
+        if payload_type is None or self.statistics is None:
+            return []
+        original = read_rtx(packet, self.statistics.ssrc, payload_type)
+        if original is None:
+            return []
+        extended = self.statistics.extend(original.sequence_number)
+        if extended is None or extended > self.statistics.highest:
+            return []  # nobody asked for that yet
+        if self.nack is not None:
+            self.nack.receive(extended, now)
+        return self._insert(extended, original, now)
+
+    def receive_sender_report(self, report: SenderReport, now: float) -> None:
+        """Take a report of this source."""
+        if self.statistics is not None and self.statistics.ssrc == report.ssrc:
+            self.statistics.receive_sender_report(report, now)
+            self.clock.receive_sender_report(report)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` and `feedback` want to be called."""
+        times = (
+            None if self.buffer is None else self.buffer.next_timeout(),
+            None if self.nack is None else self.nack.next_timeout(),
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timeout(self, now: float) -> list[ReceivedFrame]:
+        """Give up what is overdue, and give the frames that can go on without it."""
+        return [] if self.buffer is None else self._timed(self.buffer.handle_timeout(now), now)
+
+    def feedback(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
+        """Give the requests that are to leave now: for lost packets, and for a key frame."""
+        if self.statistics is None or self.buffer is None:
+            return []
+        requests: list[RtcpPacket] = []
+        ssrc = self.statistics.ssrc
+        if self.nack is not None and (lost := self.nack.due(now, round_trip)):
+            requests.append(Nack(self._sender_ssrc, ssrc, lost))
+        if self.buffer.take_key_frame_request(now):
+            requests.append(PictureLoss(self._sender_ssrc, ssrc))
+        return requests
+
+    def _begin(self, ssrc: int) -> ReceptionStatistics:
+        """Follow a new source: none of what was known of the old one holds."""
+        self.statistics = ReceptionStatistics(ssrc, VIDEO_CLOCK_RATE)
+        self.clock = SenderClock(VIDEO_CLOCK_RATE)
+        self.buffer = None
+        self.payload_type = None
+        if self.nack is not None:
+            self.nack = NackGenerator(self.nack.deadline)
+        return self.statistics
+
+    def _insert(self, extended: int, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
+        if self.buffer is None or packet.payload_type != self.payload_type:
+            if self.statistics is not None and extended < self.statistics.highest and self.buffer is not None:
+                return []  # late, of the codec before
+            self.buffer = VideoBuffer(self._formats[packet.payload_type]())
+            self.payload_type = packet.payload_type
+        return self._timed(self.buffer.insert(extended, packet, now), now)
+
+    def _timed(self, frames: list[ReceivedFrame], now: float) -> list[ReceivedFrame]:
+        for frame in frames:
+            time = self._unwrapper.unwrap(frame.timestamp)
+            self.playout.arrived(time, now)
+            frame.playout_at = self.playout.playout_at(time)
+            if frame.key_frame and self.nack is not None:
+                self.nack.forget_before(frame.end)
+        return frames
