@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
+    from tests.support.nat import Nat
+
     Datagram: TypeAlias = tuple[Hashable, Hashable, bytes]
 
 MAX_ROUNDS_WITHOUT_TIME = 10_000
@@ -101,6 +103,8 @@ class Network:
 
     :ivar tick: datagrams that arrive within one tick arrive together, as they do for a process that is woken up.
     :ivar default: the link between addresses for which no other was set.
+    :ivar nats: who is inside of one is seen by those outside under its public address, and only reached as it allows.
+        Links are those between the sender's own address and the destination that it sends to.
     """
 
     seed: int = 0
@@ -110,6 +114,7 @@ class Network:
     links: dict[tuple[Hashable, Hashable], Link] = field(default_factory=dict)
     states: dict[tuple[Hashable, Hashable], LinkState] = field(default_factory=lambda: defaultdict(LinkState))
     endpoints: dict[Hashable, Endpoint] = field(default_factory=dict)
+    nats: list[Nat] = field(default_factory=list)
     _chance: random.Random = field(init=False)
     _on_the_way: list[tuple[float, int, Datagram]] = field(default_factory=list)
     _order: count[int] = field(default_factory=count)
@@ -167,6 +172,9 @@ class Network:
 
     def _send(self, datagram: Datagram) -> None:
         source, destination, data = datagram
+        translated = self._leave(source, destination)
+        if translated is None:
+            return
         link = self.links.get((source, destination), self.default)
         state = self.states[source, destination]
         state.sent += 1
@@ -183,7 +191,31 @@ class Network:
             departure = state.free_at = max(state.free_at, self.now) + len(data) / link.bandwidth
         copies = 2 if self._chance.random() < link.duplication else 1
         for _ in range(copies):
-            self._schedule(link, departure, datagram)
+            self._schedule(link, departure, (translated, destination, data))
+
+    def _nat_around(self, address: Hashable) -> Nat | None:
+        return next((nat for nat in self.nats if _host(address) in nat.inside), None)
+
+    def _leave(self, source: Hashable, destination: Hashable) -> Hashable | None:
+        """The source as the receiver sees it; None when a NAT does not let the datagram through."""
+        nat = self._nat_around(source)
+        if nat is None or _host(destination) in nat.inside or not self._are_addresses(source, destination):
+            return source
+        if _host(destination) == nat.public and not nat.hairpin:
+            return None
+        return nat.translate_out(source, destination, self.now)  # type: ignore[arg-type]
+
+    def _arrive(self, source: Hashable, destination: Hashable) -> Hashable | None:
+        """The destination behind its NAT; None when nobody is there for this source."""
+        for nat in self.nats:
+            if _host(destination) == nat.public:
+                return nat.translate_in(source, destination[1], self.now)  # type: ignore[arg-type,index]
+        around = self._nat_around(destination)
+        return destination if around is None or _host(source) in around.inside else None
+
+    @staticmethod
+    def _are_addresses(*addresses: Hashable) -> bool:
+        return all(isinstance(address, tuple) for address in addresses)
 
     def _is_lost(self, link: Link, state: LinkState, data: bytes) -> bool:
         if link.down:
@@ -210,10 +242,10 @@ class Network:
         while self._on_the_way and self._on_the_way[0][0] <= self.now:
             _, _, datagram = heapq.heappop(self._on_the_way)
             source, destination, data = datagram
-            endpoint = self.endpoints.get(destination)
+            endpoint = self.endpoints.get(inner := self._arrive(source, destination))
             if endpoint is not None:
                 self.states[source, destination].delivered_bytes += len(data)
-                arrived.setdefault(id(endpoint), (endpoint, []))[1].append(datagram)
+                arrived.setdefault(id(endpoint), (endpoint, []))[1].append((source, inner, data))
         for endpoint, datagrams in arrived.values():
             endpoint.receive(datagrams, self.now)
 
@@ -222,3 +254,7 @@ class Network:
             deadline = party.next_timeout()
             if deadline is not None and deadline <= self.now:
                 party.handle_timeout(self.now)
+
+
+def _host(address: Hashable) -> Hashable:
+    return address[0] if isinstance(address, tuple) else address

@@ -33,7 +33,9 @@ KEY = long_term_key("user", "example.org", "pass")
 class Server:
     """Answers a client and notes what it asked for and relayed."""
 
-    def __init__(self) -> None:
+    def __init__(self, relayed: Address = RELAYED, mapped: Address = MAPPED) -> None:
+        self.relayed_address = relayed
+        self.mapped_address = mapped
         self.nonce = b"nonce-1"
         self.realm = "example.org"
         self.lifetime = 600
@@ -80,7 +82,8 @@ class Server:
         peer = message.get(XOR_PEER_ADDRESS)
         if message.method == Method.ALLOCATE:
             self.is_allocated = True
-            answer.add(XOR_RELAYED_ADDRESS, RELAYED).add(XOR_MAPPED_ADDRESS, MAPPED).add(LIFETIME, self.lifetime)
+            answer.add(XOR_RELAYED_ADDRESS, self.relayed_address).add(XOR_MAPPED_ADDRESS, self.mapped_address)
+            answer.add(LIFETIME, self.lifetime)
         elif message.method == Method.REFRESH:
             self.is_allocated = lifetime != 0
             answer.add(LIFETIME, self.lifetime if lifetime else 0)
