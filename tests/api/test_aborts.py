@@ -7,7 +7,8 @@ import pytest
 from anyio import fail_after
 
 from peerix import TransferAborted
-from tests.support.peers import Log, peers_in_room, remote_of, until
+from tests.support.peers import Log, peers_in_room, remote_of
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +27,7 @@ async def endless() -> AsyncIterator[bytes]:
 async def test_abort_by_the_sender_raises_on_both_sides() -> None:
     async with peers_in_room() as (a, b), b.events("channel:message") as messages:
         transfer = a.send(endless(), "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             event = await messages.receive()
             transfer.abort()
             with pytest.raises(TransferAborted):
@@ -38,7 +39,7 @@ async def test_abort_by_the_sender_raises_on_both_sides() -> None:
 async def test_abort_by_the_sender_raises_in_the_iterator() -> None:
     async with peers_in_room() as (a, b), b.events("channel:message") as messages:
         transfer = a.send(endless(), "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             event = await messages.receive()
             with pytest.raises(TransferAborted):
                 async for _ in event.data:
@@ -46,11 +47,12 @@ async def test_abort_by_the_sender_raises_in_the_iterator() -> None:
 
 
 async def test_abort_closes_the_iterable_that_was_sent() -> None:
-    closed = anyio.Event()
+    begun, closed = anyio.Event(), anyio.Event()
 
     async def source() -> AsyncIterator[bytes]:
         try:
             while True:
+                begun.set()
                 yield b"x"
                 await anyio.sleep(0.001)
         finally:
@@ -58,9 +60,9 @@ async def test_abort_closes_the_iterable_that_was_sent() -> None:
 
     async with peers_in_room() as (a, _):
         transfer = a.send(source(), "chat")
-        await anyio.sleep(0.05)
-        transfer.abort()
-        with fail_after(1):
+        with fail_after(PATIENCE):
+            await begun.wait()
+            transfer.abort()
             await closed.wait()
 
 
@@ -98,7 +100,7 @@ async def test_aborting_a_transfer_in_the_middle_leaves_the_channel_working() ->
         transfer = a.send(bytes(50_000_000), "chat")
         await anyio.sleep(0.05)
         transfer.abort()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await a.send("x", "chat") == (b.id,)
 
 
@@ -119,22 +121,27 @@ async def test_a_receiver_that_leaves_aborts_the_transfer() -> None:
         transfer = a.send(endless(), "chat")
         await anyio.sleep(0.05)
         await b.leave()
-        with fail_after(5), pytest.raises(TransferAborted):
+        with fail_after(PATIENCE), pytest.raises(TransferAborted):
             await transfer
 
 
 async def test_one_receiver_that_leaves_does_not_fail_the_others() -> None:
     async with peers_in_room(3) as (a, b, c):
+        begun, left = anyio.Event(), anyio.Event()
 
         async def source() -> AsyncIterator[bytes]:
-            for _ in range(50):
-                yield b"x" * 10_000
-                await anyio.sleep(0.005)
+            yield b"x" * 10_000
+            begun.set()
+            await left.wait()
+            yield b"x" * 10_000
 
         transfer = a.send(source(), "chat")
-        await anyio.sleep(0.05)
+        with fail_after(PATIENCE):
+            await begun.wait()
         await b.leave()
-        with fail_after(10), pytest.raises(TransferAborted):
+        await until(lambda: transfer.failed)
+        left.set()
+        with fail_after(PATIENCE), pytest.raises(TransferAborted):
             await transfer
         assert transfer.acknowledged == (c.id,)
         assert list(transfer.failed) != []
@@ -145,7 +152,7 @@ async def test_closing_the_channel_aborts_what_is_under_way() -> None:
         transfer = a.send(endless(), "chat")
         await anyio.sleep(0.05)
         await a.close("chat")
-        with fail_after(5), pytest.raises(TransferAborted):
+        with fail_after(PATIENCE), pytest.raises(TransferAborted):
             await transfer
 
 
@@ -162,7 +169,7 @@ async def test_data_that_nobody_claims_is_acknowledged_all_the_same() -> None:
     async with peers_in_room() as (a, b):
         seen: list[Any] = []
         b.on("channel:message", seen.append)
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert await a.send(bytes(30_000_000), "chat") == (b.id,)
         with pytest.raises(anyio.ClosedResourceError):
             await seen[0].data
@@ -170,5 +177,5 @@ async def test_data_that_nobody_claims_is_acknowledged_all_the_same() -> None:
 
 async def test_messages_that_nobody_subscribed_to_are_acknowledged() -> None:
     async with peers_in_room() as (a, b):
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert await a.send(bytes(30_000_000), "chat") == (b.id,)

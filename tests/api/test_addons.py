@@ -8,7 +8,8 @@ import pytest
 from anyio import fail_after
 
 from peerix import LocalProtocolError, Peer
-from tests.support.peers import entered_peers, local_peer, meet, until
+from tests.support.peers import entered_peers, local_peer, meet
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,6 @@ async def test_an_addon_that_never_detaches_does_not_hold_up_the_end() -> None:
         async def detach(self, peer: Peer) -> None:
             await anyio.sleep_forever()
 
-    with fail_after(3):
+    with fail_after(PATIENCE):
         async with local_peer() as peer:
             await peer.attach(Stuck())

@@ -7,7 +7,8 @@ import pytest
 from anyio import fail_after
 
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, is_connected, local_peer, meet, remote_of, until
+from tests.support.peers import Log, is_connected, local_peer, meet, remote_of
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -121,7 +122,7 @@ async def test_what_verify_raises_ends_the_peer(driver: MemoryDriver) -> None:
     def verify(id: str, metadata: Any) -> bool:  # noqa: A002
         raise RuntimeError("bug")
 
-    with pytest.raises(ExceptionGroup) as caught, fail_after(5):
+    with pytest.raises(ExceptionGroup) as caught, fail_after(PATIENCE):
         async with local_peer(driver=driver) as b, local_peer(driver=driver, verify=verify) as a:
             await b.join("room")
             await a.join("room")
@@ -132,8 +133,8 @@ async def test_what_verify_raises_ends_the_peer(driver: MemoryDriver) -> None:
 async def test_no_more_remote_peers_than_allowed_are_let_in(driver: MemoryDriver) -> None:
     async with (
         local_peer(driver=driver, max_remotes=1) as a,
-        local_peer(driver=driver, connection_timeout=0.3) as b,
-        local_peer(driver=driver, connection_timeout=0.3) as c,
+        local_peer(driver=driver) as b,
+        local_peer(driver=driver) as c,
     ):
         await meet(a, b)
         await c.join("room")

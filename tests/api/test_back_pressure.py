@@ -8,7 +8,8 @@ from anyio import fail_after
 
 from peerix import Peer, TransferAborted, TransferTimeout
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, local_peer, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, local_peer, meet, peers_in_room, remote_of
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from peerix import MessageEvent
@@ -58,11 +59,11 @@ async def test_a_reader_that_stops_holds_up_its_sender_and_nobody_else() -> None
         await a.wait_open("chat", remotes=2)
         large = a.send(bytes(8 * MIB), "chat")
         await until(lambda: unread(slow, a) > MIB // 2)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await a.send("x", "chat", to=b.id) == (b.id,)
         assert not large.done
         reader.go_on.set()
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert set(await large) == {b.id, slow.id}
         await until(lambda: reader.received == 8 * MIB)
 
@@ -99,7 +100,7 @@ async def test_a_stopped_reader_of_one_remote_peer_does_not_hold_up_another() ->
         remote_of(slow, a).on("channel:message", handle)
         remote_of(slow, b).on("channel:message", seen.append)
         large = a.send(bytes(8 * MIB), "chat", to=slow.id)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await stopped.wait()
             assert await b.send("x", "chat", to=slow.id) == (slow.id,)
         await until(lambda: seen)
@@ -107,10 +108,10 @@ async def test_a_stopped_reader_of_one_remote_peer_does_not_hold_up_another() ->
 
 
 async def test_a_reader_that_takes_nothing_for_too_long_has_its_transfer_cancelled() -> None:
-    async with peers_in_room(max_unread=MIB, read_timeout=0.5) as (a, b):
+    async with peers_in_room(max_unread=MIB, read_timeout=1.0) as (a, b):
         reader = LazyReader(b)
         log = Log(b, "channel:error")
-        with fail_after(10):
+        with fail_after(PATIENCE):
             with pytest.raises(TransferAborted, match="receiver"):
                 await a.send(bytes(20 * MIB), "chat")
         assert isinstance((await log.wait("channel:error")).error, TransferTimeout)
@@ -119,9 +120,9 @@ async def test_a_reader_that_takes_nothing_for_too_long_has_its_transfer_cancell
 
 
 async def test_the_channel_works_again_after_a_reader_was_given_up() -> None:
-    async with peers_in_room(max_unread=MIB, read_timeout=0.5) as (a, b):
+    async with peers_in_room(max_unread=MIB, read_timeout=1.0) as (a, b):
         reader = LazyReader(b)
-        with fail_after(20):
+        with fail_after(PATIENCE):
             with pytest.raises(TransferAborted):
                 await a.send(bytes(20 * MIB), "chat")
             reader.go_on.set()
@@ -137,7 +138,7 @@ async def test_a_message_that_is_being_awaited_does_not_count_as_unread() -> Non
             sizes.append(len(await event.data))
 
         b.on("channel:message", handle)
-        with fail_after(20):
+        with fail_after(PATIENCE):
             await a.send(bytes(10 * MIB), "chat")
         await until(lambda: sizes == [10 * MIB])
 
@@ -154,13 +155,13 @@ async def test_a_flood_of_small_messages_that_nobody_reads_is_bounded() -> None:
 
         b.on("channel:message", handle)
         transfers = [a.send(number, "chat") for number in range(5000)]
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await begun.wait()
         await anyio.sleep(0.5)
         assert unread(b, a) <= 2 * MIB
         assert not all(transfer.done for transfer in transfers)
         stop.set()
-        with fail_after(30):
+        with fail_after(PATIENCE):
             for transfer in transfers:
                 await transfer
 
@@ -180,7 +181,7 @@ async def test_frames_that_nobody_reads_close_the_window() -> None:
         await anyio.sleep(0.5)
         assert unread(b, a) <= 2 * MIB
         stop.set()
-        with fail_after(20):
+        with fail_after(PATIENCE):
             for transfer in transfers:
                 await transfer
         await until(lambda: unread(b, a) == 0)
@@ -208,6 +209,6 @@ async def test_our_own_messages_survive_while_our_window_is_closed() -> None:
         back = b.send("x", "chat")
         await anyio.sleep(0.2)
         reader.go_on.set()
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert await back == (a.id,)
             await large

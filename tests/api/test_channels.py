@@ -7,7 +7,8 @@ import pytest
 from anyio import fail_after
 
 from peerix import DataChannelError, LocalProtocolError, MessageTooLarge, TransferAborted
-from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, meet, peers_in_room, remote_of
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from peerix import Peer
@@ -19,7 +20,7 @@ async def test_a_label_that_one_side_opens_is_open_on_both() -> None:
     async with peers_in_room(label=None) as (a, b):
         for label, opener in (("by a", a), ("by b", b)):
             await opener.open(label)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await a.wait_open(label)
                 await b.wait_open(label)
 
@@ -42,7 +43,7 @@ async def test_a_label_that_was_open_before_is_opened_with_those_who_come_later(
         await a.open("chat")
         await meet(a, b)
         await c.join("room")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await a.wait_open("chat", remotes=2)
 
 
@@ -50,7 +51,7 @@ async def test_a_label_survives_leaving_and_joining() -> None:
     async with peers_in_room() as (a, _b):
         await a.leave()
         await a.join("room")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await a.wait_open("chat")
 
 
@@ -107,7 +108,7 @@ async def test_a_label_can_be_opened_again_after_closing() -> None:
             for log in closed:
                 await log.wait("channel:close")
             await a.open("chat")
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 assert await a.send("x", "chat") == (b.id,)
 
 
@@ -147,7 +148,7 @@ async def test_wait_open_waits_for_as_many_as_it_is_told() -> None:
             await a.wait_open("chat", remotes=2)
         assert scope.cancelled_caught
         await c.join("room")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await a.wait_open("chat", remotes=2)
 
 
@@ -259,7 +260,7 @@ async def test_many_frames_wait_for_room() -> None:
         await raw_pair(a, b)
         received: list[int] = []
         b.on("channel:message", lambda event: received.append(1))
-        with fail_after(20):
+        with fail_after(PATIENCE):
             for transfer in [a.send(bytes(50_000), "raw") for _ in range(200)]:
                 await transfer
         await until(lambda: len(received) == 200)

@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import create_task_group, fail_after, move_on_after, sleep
+from anyio import create_task_group, fail_after, move_on_after
 
 from peerix.file_reader import FileReader
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,11 +60,11 @@ async def test_closing_while_a_thread_reads_does_not_wait_and_the_reader_gets_wh
     async def read() -> None:
         got.append(await reader.read(10))
 
-    with fail_after(5):
+    with fail_after(PATIENCE):
         assert await reader.open() is None
         async with create_task_group() as tasks:
             tasks.start_soon(read)
-            await sleep(0.05)
+            await until(lambda: reader._reading)
             reader.close()
             os.write(writer, b"late")
     os.close(writer)
@@ -76,7 +77,7 @@ async def test_a_read_that_hangs_can_be_cancelled(tmp_path: Path) -> None:
     writer = os.open(path, os.O_RDWR)
     reader = FileReader(path)
     await reader.open()
-    with fail_after(5), move_on_after(0.05) as scope:
+    with fail_after(PATIENCE), move_on_after(0.05) as scope:
         await reader.read(10)
     reader.close()
     os.write(writer, b"end")  # lets the abandoned thread go

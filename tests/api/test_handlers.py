@@ -7,7 +7,8 @@ import pytest
 from anyio import fail_after
 
 from peerix import EventsLost, LocalProtocolError, TransferAborted
-from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of
+from tests.support.waiting import AT_ONCE, PATIENCE, until
 
 if TYPE_CHECKING:
     from peerix import ConnectionEvent, MessageEvent
@@ -78,7 +79,7 @@ async def test_a_handler_that_raises_ends_the_peer_with_an_exception_group() -> 
     def handler(event: ConnectionEvent) -> None:
         raise RuntimeError("bug")
 
-    with pytest.raises(ExceptionGroup) as caught, fail_after(10):
+    with pytest.raises(ExceptionGroup) as caught, fail_after(PATIENCE):
         async with local_peer() as a, local_peer() as b:
             b.on("connection:connected", handler)
             await a.join()
@@ -106,13 +107,13 @@ async def test_a_handler_that_raises_does_not_stop_the_goodbye() -> None:
 
     async with local_peer() as a:
         log = Log(a)
-        with pytest.raises(ExceptionGroup), fail_after(10):
+        with pytest.raises(ExceptionGroup), fail_after(PATIENCE):
             async with local_peer() as b:
                 await meet(a, b)
                 b.on("channel", handler)
                 await b.open("chat")
                 await anyio.sleep_forever()
-        await until(lambda: "connection:closed" in log.names, within=0.2)
+        await until(lambda: "connection:closed" in log.names, within=AT_ONCE)
 
 
 async def test_a_handler_may_leave_the_room() -> None:
@@ -125,7 +126,7 @@ async def test_a_handler_may_leave_the_room() -> None:
 
         a.on("channel:message", handler)
         b.send("go", "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await done.wait()
         assert not a.active
         await until(lambda: not b.remotes)
@@ -198,7 +199,7 @@ async def test_a_sender_that_leaves_amid_a_message_does_not_end_the_peer_whose_h
             await anyio.sleep_forever()
 
         b.send(endless(), "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await begun.wait()
         await b.leave()
         assert isinstance((await log.wait("channel:error")).error, TransferAborted)
@@ -234,7 +235,7 @@ async def test_wrong_use_in_a_handler_ends_the_peer() -> None:
 
             a.on("channel:message", handler)
             b.send("go", "chat")
-            with fail_after(10):
+            with fail_after(PATIENCE):
                 await anyio.sleep_forever()
     assert caught.group_contains(LocalProtocolError)
 
@@ -251,7 +252,7 @@ async def test_remote_peers_have_events_of_their_own() -> None:
 async def test_an_event_stream_of_a_remote_peer_ends_when_it_is_gone() -> None:
     async with peers_in_room() as (a, b):
         names: list[str] = []
-        with fail_after(5):
+        with fail_after(PATIENCE):
             async with remote_of(a, b).events("connection", "channel") as events:
                 await b.leave()
                 names.extend([event.name async for event in events])
@@ -262,7 +263,7 @@ async def test_an_event_stream_ends_with_the_block() -> None:
     async with local_peer() as peer:
         stream = peer.events()
         await stream.__aenter__()
-    with fail_after(1):
+    with fail_after(PATIENCE):
         assert [event async for event in stream] == []
 
 
@@ -270,13 +271,14 @@ async def test_an_event_stream_survives_leave_and_join() -> None:
     async with entered_peers(2) as (a, b), a.events("connection:connected") as events:
         for _ in range(2):
             await meet(a, b)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await events.receive()
             await a.leave()
             await b.leave()
 
 
-async def test_leaving_the_block_lets_handlers_finish() -> None:
+async def test_leaving_the_block_lets_handlers_finish(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peerix.peer.CLOSE_TIMEOUT", PATIENCE)
     finished: list[str] = []
 
     async def handler(event: ConnectionEvent) -> None:
@@ -296,7 +298,7 @@ async def test_leaving_the_block_does_not_wait_for_a_handler_that_never_ends() -
         started.set()
         await anyio.sleep_forever()
 
-    with fail_after(2):
+    with fail_after(PATIENCE):
         async with local_peer() as a, local_peer() as b:
             a.on("connection", handler)
             await meet(a, b)
@@ -311,4 +313,5 @@ async def test_an_events_lost_in_a_handler_is_the_callers_bug() -> None:
         async with entered_peers(2) as (a, b):
             a.on("connection", handler)
             await meet(a, b)
-            await anyio.sleep(1)
+            with fail_after(PATIENCE):
+                await anyio.sleep_forever()

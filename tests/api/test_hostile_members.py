@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from peerix import SignalingError
 from peerix.core.rooms.channels import MAX_CHANNELS
 from peerix.core.rooms.control import ChannelOptions, write_request, write_signal
 from peerix.core.rooms.protobuf import CONTROL_SCHEMA, encode
-from tests.support.peers import Log, peers_in_room, remote_of, until
+from tests.support.peers import Log, peers_in_room, remote_of
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from peerix import Peer
@@ -96,8 +96,10 @@ async def test_a_member_cannot_bring_about_any_number_of_channels() -> None:
         polite, impolite = sorted(peers, key=lambda peer: peer.id or "", reverse=True)
         for number in range(MAX_CHANNELS + 20):
             send_control(polite, impolite, write_request(f"label {number}", ChannelOptions()))
-        await until(lambda: len(remote_of(impolite, polite).channels) == MAX_CHANNELS)
-        await anyio.sleep(0.1)
+        log = Log(impolite, "error")
+        send_control(polite, impolite, control(1, b"not json"))
+        await log.wait("error")  # control messages come in order: all requests were handled
+        await until(lambda: len(remote_of(impolite, polite).channels) >= MAX_CHANNELS)
         assert len(remote_of(impolite, polite).channels) == MAX_CHANNELS
 
 

@@ -11,6 +11,7 @@ from peerix.core.errors import EventsLost, LocalProtocolError, PeerixError, Tran
 from peerix.event_stream import MAX_BUFFER
 from peerix.events import ErrorEvent, PeerEvent
 from peerix.hub import EventHub
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,7 +82,7 @@ async def test_an_async_handler_gets_one_event_at_a_time(hub: EventHub) -> None:
     hub.on("error", handler)
     for _ in range(5):
         hub.emit(error())
-    with fail_after(5):
+    with fail_after(PATIENCE):
         while len(together) < 5:
             await checkpoint()
     assert together == [1] * 5

@@ -14,6 +14,7 @@ from peerix.core.rooms.transfer.incoming import IncomingTransfer, MessageStarted
 from peerix.core.rooms.transfer.packets import abortion, cancellation, first_packet, id_prefix, next_packet
 from peerix.core.rooms.values import BYTES, JSON, TEXT
 from peerix.messages import FrameData, IncomingMessage
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ async def test_awaiting_waits_for_the_last_packet() -> None:
     channel = Channel(chunk=b"ab")
     async with create_task_group() as tasks:
         tasks.start_soon(soon, lambda: channel.feed(b"cd", done=True))
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await channel.message == b"abcd"
 
 
@@ -104,7 +105,7 @@ async def test_several_tasks_may_await_a_message() -> None:
     async def reader() -> None:
         values.append(await channel.message)
 
-    with fail_after(5):
+    with fail_after(PATIENCE):
         async with create_task_group() as tasks:
             tasks.start_soon(reader)
             tasks.start_soon(reader)
@@ -121,7 +122,7 @@ async def test_an_abort_raises_in_everybody_who_awaits() -> None:
             await channel.message
         raised.append("x")
 
-    with fail_after(5):
+    with fail_after(PATIENCE):
         async with create_task_group() as tasks:
             tasks.start_soon(reader)
             tasks.start_soon(reader)
@@ -159,7 +160,7 @@ async def test_iterating_ends_with_the_message() -> None:
     channel = Channel(chunk=b"ab")
     async with create_task_group() as tasks:
         tasks.start_soon(soon, lambda: channel.feed(b"cd", done=True))
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert [chunk async for chunk in channel.message] == [b"ab", b"cd"]
 
 
@@ -192,7 +193,7 @@ async def test_one_may_await_and_another_iterate_when_awaiting_came_first() -> N
     async def reader() -> None:
         values.append(await channel.message)
 
-    with fail_after(5):
+    with fail_after(PATIENCE):
         async with create_task_group() as tasks:
             tasks.start_soon(reader)
             await checkpoint()
@@ -242,7 +243,7 @@ async def test_claimed_data_is_kept_after_the_event_was_handled() -> None:
     async with create_task_group() as tasks:
         tasks.start_soon(soon, lambda: channel.feed(b"cd", done=True))
         tasks.start_soon(soon, channel.message.handled)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await channel.message == b"abcd"
 
 

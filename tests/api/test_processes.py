@@ -13,33 +13,31 @@ import pytest
 from anyio import fail_after
 
 from peerix import BroadcastDriver, LocalProtocolError, NatsDriver, Peer
+from tests.support.broken_network import Network, network
 from tests.support.nats_server import nats_server_of_session, own_nats_server
-from tests.support.peers import Log, is_connected, local_peer, meet, until
+from tests.support.peers import Log, is_connected, local_peer, meet, remove_sockets_of_killed_processes
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from tests.support.nats_server import NatsServer
 
 pytestmark = pytest.mark.anyio
 
-__all__ = ["nats_server_of_session", "own_nats_server"]
+__all__ = ["nats_server_of_session", "network", "own_nats_server"]
 
 
-async def test_a_peer_killed_with_sigkill_is_disconnected_then_failed_then_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("peerix.core.ice.consent.CONSENT_PERIOD", 0.2)
-    monkeypatch.setattr("peerix.core.ice.consent.DISCONNECTED_AFTER", 0.5)
-    monkeypatch.setattr("peerix.core.ice.consent.UNANSWERED_GRACE", 0.3)
+async def test_a_peer_killed_with_sigkill_is_disconnected_then_failed_then_closed(network: Network) -> None:
     room = "killed"
-    async with BroadcastDriver() as driver, local_peer(driver=driver, connection_timeout=0.5) as peer:
+    async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
         log = Log(peer, "connection")
         await peer.join(room)
         command = [sys.executable, "-m", "tests.support.lonely_peer", room]
         async with await anyio.open_process(command, stderr=None) as process:
-            with fail_after(20):
+            with fail_after(PATIENCE):
                 await peer.wait_open("chat")
             process.send_signal(signal.SIGKILL)
             await process.wait()
+            network.notice_soon(peer, give_up_after=0.5)
             await log.wait("connection:closed")
         names = [name for name in log.names if name != "connection:connecting"]  # the search for another path
         assert names == [
@@ -49,6 +47,7 @@ async def test_a_peer_killed_with_sigkill_is_disconnected_then_failed_then_close
             "connection:failed",
             "connection:closed",
         ]
+    await remove_sockets_of_killed_processes()
 
 
 async def test_the_room_is_whole_again_soon_after_the_signalling_server_was_restarted(
@@ -66,7 +65,7 @@ async def test_the_room_is_whole_again_soon_after_the_signalling_server_was_rest
         await late.join("room")
         assert is_connected(a, 1)
         own_nats_server.start()
-        await until(lambda: all(is_connected(peer, 2) for peer in peers), within=5)
+        await until(lambda: all(is_connected(peer, 2) for peer in peers))
 
 
 async def test_two_event_loops_on_the_default_driver_are_a_clear_error() -> None:

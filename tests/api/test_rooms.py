@@ -8,7 +8,8 @@ from anyio import create_task_group, fail_after
 
 from peerix import ConnectionState, LocalProtocolError
 from peerix.drivers import MemoryDriver
-from tests.support.peers import Log, entered_peers, is_connected, local_peer, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, is_connected, local_peer, meet, peers_in_room, remote_of
+from tests.support.waiting import AT_ONCE, PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +128,7 @@ async def test_leaving_and_joining_the_same_room_ten_times_works() -> None:
             await until(lambda: not a.remotes)
             await b.join("room")
             await until(lambda: is_connected(a, 1) and is_connected(b, 1))
-            with fail_after(10):
+            with fail_after(PATIENCE):
                 await b.wait_open("chat")
                 assert await a.send("again", "chat") == (b.id,)
 
@@ -155,7 +156,7 @@ async def test_five_peers_that_join_in_the_same_instant_are_all_connected() -> N
         async with create_task_group() as tasks:
             for peer in peers:
                 tasks.start_soon(peer.join, "room")
-        await until(lambda: all(is_connected(peer, 4) for peer in peers), within=20)
+        await until(lambda: all(is_connected(peer, 4) for peer in peers))
 
 
 async def test_a_glare_keeps_one_connection_and_one_channel() -> None:
@@ -203,7 +204,7 @@ async def test_the_other_side_of_a_cancelled_remote_peer_sees_it_closed_at_once(
         log = Log(b)
         await meet(a, b)
         remote_of(a, b).cancel_scope.cancel()
-        await until(lambda: "connection:closed" in log.names, within=0.2)
+        await until(lambda: "connection:closed" in log.names, within=AT_ONCE)
 
 
 async def test_a_cancelled_remote_peer_does_not_come_back_by_itself() -> None:

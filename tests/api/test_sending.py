@@ -16,7 +16,8 @@ from peerix import (
     TransferAborted,
     TransferTimeout,
 )
-from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of, until
+from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 async def exchange(sender: Peer, receiver: Peer, message: object, **options: Any) -> Any:
     """Send a message and give what arrives."""
-    with fail_after(10):
+    with fail_after(PATIENCE):
         async with receiver.events("channel:message") as messages:
             transfer = sender.send(message, "chat", **options)
             event = await messages.receive()
@@ -72,7 +73,7 @@ async def test_a_list_that_is_changed_after_send_arrives_as_it_was() -> None:
         async with b.events("channel:message") as messages:
             a.send(message, "chat")
             message.append(2)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 assert await (await messages.receive()).data == [1]
 
 
@@ -126,7 +127,7 @@ async def test_bytes_of_an_iterable_arrive_before_it_ends() -> None:
 
     async with peers_in_room() as (a, b), b.events("channel:message") as messages:
         a.send(slow(), "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             chunks = aiter((await messages.receive()).data)
             assert await anext(chunks) == b"first"
             more.set()
@@ -137,14 +138,14 @@ async def test_bytes_of_an_iterable_arrive_before_it_ends() -> None:
 async def test_info_goes_with_the_message(info: object) -> None:
     async with peers_in_room() as (a, b), b.events("channel:message") as messages:
         a.send("x", "chat", info=info)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert (await messages.receive()).info == info
 
 
 async def test_a_message_without_info_has_none() -> None:
     async with peers_in_room() as (a, b), b.events("channel:message") as messages:
         a.send("x", "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert (await messages.receive()).info is None
 
 
@@ -236,7 +237,7 @@ async def test_a_small_message_does_not_wait_behind_a_large_one() -> None:
             small_done.set()
 
         large = a.send(bytes(30_000_000), "chat")
-        with fail_after(30):
+        with fail_after(PATIENCE):
             async with create_task_group() as tasks:
                 tasks.start_soon(small)
                 await small_done.wait()
@@ -249,7 +250,7 @@ async def test_a_message_sent_right_after_open_arrives() -> None:
         log = Log(b, "channel:message")
         await meet(a, b)
         await a.open("new")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await a.send("x", "new") == (b.id,)
         await log.wait("channel:message")
 
@@ -261,7 +262,7 @@ async def test_a_message_sent_while_the_connection_is_being_made_arrives() -> No
         await a.join("room")
         await b.join("room")
         await until(lambda: a.remotes)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await a.send("early", "chat") == (b.id,)
         await log.wait("channel:message")
 
@@ -386,7 +387,7 @@ async def test_one_message_may_be_larger_than_the_bound() -> None:
 async def test_writable_waits_for_room() -> None:
     async with peers_in_room(max_pending=4) as (a, _):
         sent = 0
-        with fail_after(10):
+        with fail_after(PATIENCE):
             while sent < 100:
                 try:
                     a.send("x", "chat")
@@ -398,14 +399,14 @@ async def test_writable_waits_for_room() -> None:
 
 async def test_writable_returns_at_once_when_there_is_room() -> None:
     async with peers_in_room() as (a, _):
-        with fail_after(1):
+        with fail_after(PATIENCE):
             await a.writable("chat")
 
 
 async def test_a_message_above_the_limit_cannot_be_awaited() -> None:
     async with peers_in_room(max_message_size=100_000) as (a, b), b.events("channel:message") as messages:
         transfer = a.send(bytes(300_000), "chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             event = await messages.receive()
             with pytest.raises(MessageTooLarge):
                 await event.data
@@ -415,7 +416,7 @@ async def test_a_message_above_the_limit_cannot_be_awaited() -> None:
 
 async def test_an_event_stream_with_a_small_buffer_says_what_it_lost() -> None:
     async with peers_in_room() as (a, b), b.events("channel:message", max_buffer=5) as messages:
-        with fail_after(5):
+        with fail_after(PATIENCE):
             for transfer in [a.send(number, "chat") for number in range(20)]:
                 await transfer
             received = [await (await messages.receive()).data for _ in range(5)]

@@ -20,6 +20,7 @@ from peerix.core.errors import LocalProtocolError, MessageTooLarge
 from peerix.rtc import Configuration, DataChannel, PeerConnection, ReadyState
 from peerix.rtc.data_channel import HIGH_WATER, LOW_WATER, MESSAGE_OVERHEAD
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
+from tests.support.waiting import AT_ONCE, PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +31,14 @@ SMALL_WINDOW = Configuration(addresses=("127.0.0.1",), receive_limit=1024 * 1024
 async def test_messages_arrive_as_what_they_were_sent(message: str | bytes) -> None:
     async with connected_pair() as (_, _, ours, theirs):
         await ours.send(message)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == message
 
 
 async def test_messages_go_both_ways() -> None:
     async with connected_pair() as (_, _, ours, theirs):
         await ours.send("ping")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == "ping"
             await theirs.send("pong")
             assert await ours.receive() == "pong"
@@ -50,7 +51,7 @@ async def test_a_message_can_be_sent_before_the_channel_is_open() -> None:
             tasks.start_soon(channel.send, "hello")
             await negotiate(a, b)
             theirs = await next_channel(events)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 assert await theirs.receive() == "hello"
 
 
@@ -62,7 +63,7 @@ async def test_ten_thousand_small_messages_arrive_in_order() -> None:
                 await ours.send(str(number))
 
         tasks.start_soon(send)
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert [await theirs.receive() for _ in range(10_000)] == [str(n) for n in range(10_000)]
 
 
@@ -75,7 +76,7 @@ async def test_many_megabytes_arrive_unchanged() -> None:
                 await ours.send(part)
 
         tasks.start_soon(send)
-        with fail_after(20):
+        with fail_after(PATIENCE):
             assert [await theirs.receive() for _ in parts] == parts
 
 
@@ -85,7 +86,7 @@ async def test_channels_of_one_connection_do_not_mix() -> None:
         theirs_second = await next_channel(events)
         await ours.send("first")
         await second.send("second")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs_second.receive() == "second"
             assert await theirs.receive() == "first"
 
@@ -95,7 +96,7 @@ async def test_a_negotiated_channel_needs_no_announcement() -> None:
         ours = a.create_data_channel("", negotiated=True, id=0)
         theirs = b.create_data_channel("", negotiated=True, id=0)
         await negotiate(a, b)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await theirs.send("hello")
             assert await ours.receive() == "hello"
 
@@ -103,7 +104,7 @@ async def test_a_negotiated_channel_needs_no_announcement() -> None:
 async def test_a_negotiated_channel_opens_at_once_on_a_connection_that_is_up() -> None:
     async with connected_pair() as (a, _, _, _):
         channel = a.create_data_channel("", negotiated=True, id=0)
-        with fail_after(1):
+        with fail_after(PATIENCE):
             await channel.wait_open()
 
 
@@ -126,7 +127,7 @@ async def test_a_message_above_the_limit_is_refused_and_loses_nothing() -> None:
         with pytest.raises(MessageTooLarge, match="262145"):
             await ours.send(bytes(262_145))
         await ours.send("next")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == "next"
 
 
@@ -148,16 +149,24 @@ async def test_receive_nowait_would_block_when_there_is_nothing() -> None:
             ours.receive_nowait()
 
 
+async def fill(channel: DataChannel) -> int:
+    """Send until nothing is taken for a while; returns how many bytes were."""
+    message = bytes(65_536)
+    sent = 0
+    while True:
+        with move_on_after(0.5) as scope:
+            await channel.send(message)
+        if scope.cancelled_caught:
+            return sent
+        sent += len(message)
+
+
 async def test_send_waits_when_the_other_side_does_not_read() -> None:
     async with connected_pair(SMALL_WINDOW) as (_, _, ours, theirs):
-        sent = 0
-        with move_on_after(1):
-            while True:
-                await ours.send(bytes(65_536))
-                sent += 65_536
+        sent = await fill(ours)
         assert ours.buffered_amount > LOW_WATER
         received = 0
-        with fail_after(20):
+        with fail_after(PATIENCE):
             while received < sent:
                 received += len(await theirs.receive())
 
@@ -173,28 +182,21 @@ async def test_send_nowait_would_block_above_the_high_water_mark() -> None:
 async def test_memory_stays_bounded_when_nobody_reads() -> None:
     limit = SMALL_WINDOW.receive_limit
     async with connected_pair(SMALL_WINDOW) as (_, _, ours, _theirs):
-        sent = 0
-        with move_on_after(1):
-            while True:
-                await ours.send(bytes(65_536))
-                sent += 65_536
-        assert sent <= limit + 2 * HIGH_WATER + 262_144
+        assert limit < await fill(ours) <= limit + 2 * HIGH_WATER + 262_144
 
 
 async def test_a_reader_that_stops_does_not_stop_another_connection() -> None:
     async with connected_pair(SMALL_WINDOW) as (_, _, stuck, _), connected_pair() as (_, _, ours, theirs):
-        with move_on_after(0.3):
-            while True:
-                await stuck.send(bytes(65_536))
+        await fill(stuck)
         await ours.send("still here")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == "still here"
 
 
 async def test_drained_returns_when_the_other_side_has_it_all() -> None:
     async with connected_pair() as (_, _, ours, theirs):
         await ours.send(bytes(200_000))
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await ours.drained()
         assert len(theirs.receive_nowait()) == 200_000
 
@@ -204,7 +206,7 @@ async def test_closing_delivers_what_was_sent_before_and_then_the_end() -> None:
         for number in range(100):
             await ours.send(str(number) * 1000)
         await ours.aclose()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert [message async for message in theirs] == [str(n) * 1000 for n in range(100)]
         with pytest.raises(EndOfStream):
             await theirs.receive()
@@ -215,7 +217,7 @@ async def test_a_closed_channel_refuses_to_send_and_to_receive_here() -> None:
         await ours.aclose()
         with pytest.raises(ClosedResourceError):
             await ours.send("late")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             with pytest.raises(EndOfStream):
                 await theirs.receive()
             with pytest.raises(ClosedResourceError):
@@ -225,19 +227,19 @@ async def test_a_closed_channel_refuses_to_send_and_to_receive_here() -> None:
 async def test_the_answerer_can_close_too() -> None:
     async with connected_pair() as (_, _, ours, theirs):
         await theirs.aclose()
-        with fail_after(5), pytest.raises(EndOfStream):
+        with fail_after(PATIENCE), pytest.raises(EndOfStream):
             await ours.receive()
 
 
 async def test_a_label_can_be_opened_again_after_it_was_closed() -> None:
     async with connected_pair() as (a, b, ours, theirs), b.events() as events:
         await ours.aclose()
-        with fail_after(5), pytest.raises(EndOfStream):
+        with fail_after(PATIENCE), pytest.raises(EndOfStream):
             await theirs.receive()
         again = a.create_data_channel("chat")
         theirs_again = await next_channel(events)
         await again.send("again")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs_again.receive() == "again"
 
 
@@ -247,12 +249,12 @@ async def test_cancelling_a_channel_closes_it_and_no_other() -> None:
         theirs_sibling = await next_channel(events)
         await checkpoint()
         ours.cancel_scope.cancel()
-        with fail_after(0.2), pytest.raises(EndOfStream):
+        with fail_after(AT_ONCE), pytest.raises(EndOfStream):
             await theirs.receive()
         with pytest.raises(ClosedResourceError):
             await ours.send("late")
         await sibling.send("untouched")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs_sibling.receive() == "untouched"
 
 
@@ -269,7 +271,7 @@ async def test_cancelling_a_channel_wakes_its_reader_with_an_error_and_not_a_can
         tasks.start_soon(read)
         await sleep(0.01)
         ours.cancel_scope.cancel()
-        with fail_after(1):
+        with fail_after(PATIENCE):
             while not outcome:
                 await sleep(0.001)
         assert outcome == [ClosedResourceError]
@@ -289,7 +291,7 @@ async def test_a_task_bound_to_a_channel_ends_with_it() -> None:
         theirs.start_soon(run, theirs)
         await sleep(0.01)
         await ours.aclose()
-        with fail_after(2):
+        with fail_after(PATIENCE):
             while not ended:
                 await sleep(0.001)
     assert ended == ["chat"]
@@ -312,7 +314,7 @@ async def test_a_receiver_function_gets_messages_and_holds_the_window() -> None:
         got: list[tuple[str | bytes, int]] = []
         theirs.set_receiver(lambda message, size: got.append((message, size)))
         await ours.send("é")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             while not got:
                 await sleep(0.001)
         assert got == [("é", 2)]
@@ -323,7 +325,7 @@ async def test_lossy_channels_deliver_on_a_good_link() -> None:
     async with connected_pair(ordered=False, max_packet_life_time=500) as (_, _, ours, theirs):
         for number in range(100):
             await ours.send(str(number))
-        with fail_after(5):
+        with fail_after(PATIENCE):
             got = {await theirs.receive() for _ in range(100)}
         assert got == {str(n) for n in range(100)}
 
@@ -332,7 +334,7 @@ async def test_the_state_follows_the_life_of_the_channel() -> None:
     async with connected_pair() as (_, _, ours, theirs):
         assert ours.ready_state is theirs.ready_state is ReadyState.OPEN
         await ours.aclose()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             while ReadyState.CLOSED not in (ours.ready_state, theirs.ready_state):
                 await sleep(0.001)
 
@@ -365,12 +367,12 @@ async def test_messages_that_were_never_read_do_not_narrow_the_window_for_ever()
         for _ in range(8):
             await ours.send(bytes(100_000))
         await ours.aclose()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             while theirs.ready_state is not ReadyState.CLOSED:
                 await sleep(0.002)
         second = a.create_data_channel("second")
         theirs_second = await next_channel(events)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             for _ in range(9):
                 await second.send(bytes(100_000))
             await second.drained()

@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from peerix.rtc import Configuration, ConnectionState, PeerConnection, SessionDescription, gatherer, multicast_dns
 from peerix.rtc.multicast_dns import GROUP, MulticastDns
 from tests.support.nats_server import free_port
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ def responder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Responder]:
 
 
 async def until_known(listener: MulticastDns) -> None:
-    with fail_after(5):
+    with fail_after(PATIENCE):
         while not listener.known(NAME):
             await sleep(0.002)
 
@@ -88,9 +89,8 @@ async def test_a_name_that_nobody_announced_is_asked_for(responder: Responder) -
     async with create_task_group() as tasks:
         tasks.start_soon(responder.run)
         tasks.start_soon(listener.listen)
-        started = time.monotonic()
         assert await listener.resolve(NAME.upper()) == ["127.0.0.1"]
-        assert time.monotonic() - started < 0.5
+        assert len(responder.questions) == 1
         tasks.cancel_scope.cancel()
 
 
@@ -101,8 +101,8 @@ async def test_a_question_is_asked_again_after_a_second(responder: Responder) ->
         tasks.start_soon(responder.run)
         tasks.start_soon(listener.listen)
         assert await listener.resolve(NAME) == ["127.0.0.1"]
-        first, second = responder.questions
-        assert 0.9 < second - first < 1.5
+        first, second = responder.questions[:2]
+        assert second - first > 0.9
         tasks.cancel_scope.cancel()
 
 
@@ -184,7 +184,7 @@ async def test_a_connection_finds_a_peer_behind_a_name(
             if announced:
                 responder.announce()
             await a.set_remote_description(hidden(b.local_description))
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await channel.wait_open()
             assert a.connection_state is ConnectionState.CONNECTED
         tasks.cancel_scope.cancel()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from anyio import (
@@ -36,20 +35,12 @@ from peerix.rtc import (
     SignalingStateChanged,
 )
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel, trickle
+from tests.support.waiting import AT_ONCE, PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from peerix.rtc import EventStream
 
 pytestmark = pytest.mark.anyio
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that events have no name for."""
-    with fail_after(5):
-        while not condition():
-            await sleep(0.002)
 
 
 async def test_a_connection_comes_up_over_loopback() -> None:
@@ -76,7 +67,7 @@ async def test_candidates_may_travel_apart_from_the_descriptions() -> None:
         answer = await b.create_answer()
         await b.set_local_description(answer)
         await a.set_remote_description(SessionDescription("answer", without_candidates(answer.sdp)))
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await channel.wait_open()
         await next_channel(events)
         tasks.cancel_scope.cancel()
@@ -93,7 +84,7 @@ async def test_candidates_that_come_before_the_description_are_kept() -> None:
         await a.set_local_description()
         offer = a.local_description
         assert offer is not None
-        with fail_after(5):
+        with fail_after(PATIENCE):
             async for event in events:
                 if isinstance(event, LocalCandidate):
                     await b.add_ice_candidate(event.candidate)
@@ -103,7 +94,7 @@ async def test_candidates_that_come_before_the_description_are_kept() -> None:
         await b.set_local_description()
         assert b.local_description is not None
         await a.set_remote_description(b.local_description)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await channel.wait_open()
 
 
@@ -120,7 +111,7 @@ async def test_a_candidate_tells_where_it_belongs() -> None:
     async with PeerConnection(LOOPBACK) as a, a.events() as events:
         a.create_data_channel("chat")
         await a.set_local_description()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             async for event in events:
                 if isinstance(event, LocalCandidate) and event.candidate is not None:
                     break
@@ -152,7 +143,7 @@ async def test_the_first_channel_asks_for_a_negotiation_once() -> None:
     async with PeerConnection(LOOPBACK) as a, a.events() as events:
         a.create_data_channel("one")
         a.create_data_channel("two")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert isinstance(await events.receive(), NegotiationNeeded)
         with move_on_after(0.05) as scope:
             await events.receive()
@@ -162,7 +153,7 @@ async def test_the_first_channel_asks_for_a_negotiation_once() -> None:
 async def test_every_reader_gets_every_event() -> None:
     async with PeerConnection(LOOPBACK) as a, a.events() as first, a.events() as second:
         a.create_data_channel("chat")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert isinstance(await first.receive(), NegotiationNeeded)
             assert isinstance(await second.receive(), NegotiationNeeded)
 
@@ -171,12 +162,15 @@ async def test_states_come_in_their_order() -> None:
     async with PeerConnection(LOOPBACK) as a, PeerConnection(LOOPBACK) as b, a.events() as events:
         channel = a.create_data_channel("chat")
         await negotiate(a, b)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await channel.wait_open()
-        seen: list[object] = []
-        with move_on_after(0.1):
-            async for event in events:
-                seen.append(event)  # noqa: PERF401 - a comprehension would lose them when it is cancelled
+        seen: list[Any] = []
+        with fail_after(PATIENCE):
+            connected = (ConnectionStateChanged, IceConnectionStateChanged)
+            while not all(
+                any(isinstance(each, kind) and each.state == "connected" for each in seen) for kind in connected
+            ):
+                seen.append(await events.receive())
     signaling = [event.state for event in seen if isinstance(event, SignalingStateChanged)]
     connection = [event.state for event in seen if isinstance(event, ConnectionStateChanged)]
     ice = [event.state.value for event in seen if isinstance(event, IceConnectionStateChanged)]
@@ -198,7 +192,7 @@ async def test_both_sides_may_offer_at_once_when_the_polite_one_rolls_back() -> 
         assert polite.local_description is not None
         await impolite.set_remote_description(polite.local_description)
         await ours.send("after the glare")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == "after the glare"
 
 
@@ -209,7 +203,7 @@ async def test_an_offer_rolls_a_pending_one_back_implicitly() -> None:
         await polite.set_local_description()
         await negotiate(impolite, polite)
         await theirs.send("hello")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await ours.receive() == "hello"
 
 
@@ -218,7 +212,7 @@ async def test_renegotiation_does_not_disturb_what_runs() -> None:
         await negotiate(b, a)
         await negotiate(a, b)
         await ours.send("still here")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert await theirs.receive() == "still here"
 
 
@@ -226,7 +220,7 @@ async def test_an_ice_restart_keeps_the_channels() -> None:
     async with connected_pair() as (a, b, ours, theirs), a.events() as events:
         before = a.local_description
         a.restart_ice()
-        with fail_after(5):
+        with fail_after(PATIENCE):
             assert isinstance(await events.receive(), NegotiationNeeded)
         await negotiate(a, b)
         assert before is not None
@@ -234,7 +228,7 @@ async def test_an_ice_restart_keeps_the_channels() -> None:
         assert ufrag(a.local_description.sdp) != ufrag(before.sdp)
         for number in range(20):
             await ours.send(str(number))
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 assert await theirs.receive() == str(number)
             await sleep(0.01)
 
@@ -265,24 +259,22 @@ async def test_leaving_the_block_delivers_what_was_sent_and_closes_the_other_sid
         async with PeerConnection(LOOPBACK) as a:
             channel = a.create_data_channel("chat")
             await negotiate(a, b)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await channel.wait_open()
             theirs = await next_channel(events)
             await channel.send(b"x" * 200_000)
-        with fail_after(1):
+        with fail_after(PATIENCE):
             assert len(await theirs.receive()) == 200_000
             with pytest.raises(EndOfStream):
                 await theirs.receive()
         assert b.connection_state is ConnectionState.CLOSED
 
 
-async def test_cancelled_from_outside_the_other_side_sees_closed_in_200_ms() -> None:
+async def test_cancelled_from_outside_the_other_side_sees_closed_at_once() -> None:
     async with connected_pair() as (a, _, ours, theirs):
-        started = time.monotonic()
         a.cancel_scope.cancel()
-        with fail_after(1), pytest.raises(EndOfStream):
+        with fail_after(AT_ONCE), pytest.raises(EndOfStream):
             await theirs.receive()
-        assert time.monotonic() - started < 0.2
         with pytest.raises(ClosedResourceError):
             await ours.send("late")
 
@@ -300,11 +292,9 @@ async def test_a_cancelled_block_closes_at_once() -> None:
     async with PeerConnection(LOOPBACK) as b, b.events() as events, create_task_group() as tasks:
         tasks.start_soon(run, b)
         theirs = await next_channel(events)
-        started = time.monotonic()
         block.cancel()
-        with fail_after(1), pytest.raises(EndOfStream):
+        with fail_after(AT_ONCE), pytest.raises(EndOfStream):
             await theirs.receive()
-        assert time.monotonic() - started < 0.2
 
 
 async def test_cancelling_a_connection_gives_its_users_an_error_and_no_cancellation() -> None:
@@ -332,7 +322,7 @@ async def test_aclose_ends_the_connection_and_its_events() -> None:
     async with connected_pair() as (a, b, _, theirs), a.events() as events:
         await a.aclose()
         assert a.connection_state is ConnectionState.CLOSED
-        with fail_after(1):
+        with fail_after(PATIENCE):
             assert [event async for event in events if isinstance(event, DataChannelReceived)] == []
             with pytest.raises(EndOfStream):
                 await theirs.receive()

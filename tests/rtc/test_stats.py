@@ -6,6 +6,7 @@ import pytest
 from anyio import fail_after
 
 from tests.support.connections import connected_pair
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +31,7 @@ async def test_every_object_has_its_id_its_type_and_a_time() -> None:
 async def test_the_transport_names_the_pair_in_use_and_the_pair_its_candidates() -> None:
     async with connected_pair() as (a, _, ours, theirs):
         await ours.send("x")
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await theirs.receive()
         report = await a.get_stats()
         pair = report[str(report["T0"]["selectedCandidatePairId"])]
@@ -44,7 +45,7 @@ async def test_messages_and_bytes_are_counted_for_each_channel() -> None:
     async with connected_pair() as (a, b, ours, theirs):
         for message in ("x" * 10, b"y" * 20):
             await ours.send(message)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await theirs.receive()
             await theirs.receive()
         sent = (await a.get_stats())[f"D{ours.id}"]

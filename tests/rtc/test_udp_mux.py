@@ -10,6 +10,7 @@ from anyio import ClosedResourceError, fail_after
 from peerix.rtc import Configuration, IceServer, PeerConnection, UdpMux
 from tests.support.connections import LOOPBACK, negotiate, next_channel
 from tests.support.stun_server import stun_server
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ async def test_many_connections_share_one_port() -> None:
             events = await stack.enter_async_context(server.events())
             channel = client.create_data_channel("chat")
             await negotiate(client, server)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await channel.wait_open()
                 other = await next_channel(events)
                 await channel.send(f"{number}" * 50_000)
@@ -53,10 +54,10 @@ async def test_a_connection_that_ends_leaves_the_port_to_the_others() -> None:
                 async with PeerConnection(shared) as goes, PeerConnection(LOOPBACK) as other:
                     brief = other.create_data_channel("chat")
                     await negotiate(other, goes)
-                    with fail_after(5):
+                    with fail_after(PATIENCE):
                         await brief.wait_open()
                 await negotiate(client, stays)
-                with fail_after(5):
+                with fail_after(PATIENCE):
                     await channel.wait_open()
                     theirs = await next_channel(events)
                     await theirs.send("still here")
@@ -72,13 +73,13 @@ async def test_an_ice_restart_works_over_a_shared_port() -> None:
     ):
         channel = a.create_data_channel("chat")
         await negotiate(a, b)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await channel.wait_open()
             other = await next_channel(events)
         for number in range(6):
             a.restart_ice()
             await negotiate(a, b)
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 await channel.send(str(number))
                 assert await other.receive() == str(number)
 
@@ -90,7 +91,7 @@ async def test_answers_of_one_stun_server_reach_every_connection() -> None:
             for connection in (a, b):
                 connection.create_data_channel("chat")
                 await connection.set_local_description()
-            with fail_after(5):
+            with fail_after(PATIENCE):
                 for connection in (a, b):
                     async with connection.events() as events:
                         while connection.ice_gathering_state.value != "complete":

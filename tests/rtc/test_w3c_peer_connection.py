@@ -13,6 +13,7 @@ from peerix.rtc import (
     Certificate,
     Configuration,
     ConnectionState,
+    IceGatheringState,
     IceState,
     NegotiationNeeded,
     PeerConnection,
@@ -188,6 +189,23 @@ async def test_a_certificate_that_is_given_is_the_one_that_is_announced() -> Non
         assert f"a=fingerprint:sha-256 {certificate.fingerprints[0].value}\r\n" in a.local_description.sdp
         with fail_after(PATIENCE):
             await channel.wait_open()
+
+
+# -- the transport policy
+
+
+async def test_relay_only_without_servers_has_no_candidate() -> None:
+    configuration = Configuration(addresses=("127.0.0.1",), ice_transport_policy="relay")
+    async with PeerConnection(configuration) as a, a.events() as events:
+        a.create_data_channel("chat")
+        await a.set_local_description()
+        with fail_after(PATIENCE):
+            while a.ice_gathering_state is not IceGatheringState.COMPLETE:
+                await events.receive()
+        assert a.local_description is not None
+        assert "a=candidate" not in a.local_description.sdp
+        assert "127.0.0.1" not in a.local_description.sdp.partition("s=-")[2]
+        assert [entry for entry in (await a.get_stats()).values() if entry["type"] == "udp-port"] == []
 
 
 # -- close

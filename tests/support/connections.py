@@ -14,6 +14,7 @@ from peerix.rtc import (
     LocalCandidate,
     PeerConnection,
 )
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -35,7 +36,7 @@ async def negotiate(offerer: PeerConnection, answerer: PeerConnection) -> None:
 
 async def next_channel(events: EventStream) -> DataChannel:
     """The next channel that the other side opens."""
-    with fail_after(5):
+    with fail_after(PATIENCE):
         async for event in events:
             if isinstance(event, DataChannelReceived):
                 return event.channel
@@ -51,7 +52,7 @@ async def connected_pair(
     async with PeerConnection(configuration) as a, PeerConnection(configuration) as b, b.events() as events:
         ours = a.create_data_channel("chat", **options)  # type: ignore[arg-type]
         await negotiate(a, b)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await ours.wait_open()
             theirs = await next_channel(events)
         yield a, b, ours, theirs

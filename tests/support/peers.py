@@ -5,19 +5,31 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from anyio import fail_after
 
-from peerix import Peer
+from peerix import BroadcastDriver, Peer
 from peerix.drivers import MemoryDriver
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     from peerix import RemotePeer
 
-PATIENCE = 10.0
-"""Seconds after which a test gives up."""
+__all__ = [
+    "LOOPBACK",
+    "PATIENCE",
+    "Log",
+    "entered_peers",
+    "is_connected",
+    "local_peer",
+    "meet",
+    "next_message",
+    "peers_in_room",
+    "remote_of",
+    "remove_sockets_of_killed_processes",
+    "until",
+]
 
 LOOPBACK = ("127.0.0.1",)
 """What the peers of tests use: their traffic is nobody else's business."""
@@ -26,13 +38,6 @@ LOOPBACK = ("127.0.0.1",)
 def local_peer(**options: Any) -> Peer:
     """A peer that keeps to loopback."""
     return Peer(**{"addresses": LOOPBACK, **options})
-
-
-async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
-    """Wait until a condition holds."""
-    with fail_after(within):
-        while not condition():
-            await anyio.sleep(0.005)
 
 
 class Log:
@@ -95,6 +100,12 @@ def remote_of(peer: Peer, other: Peer) -> RemotePeer:
     """The object that one peer has for another."""
     assert other.id is not None
     return peer.remotes[other.id]
+
+
+async def remove_sockets_of_killed_processes() -> None:
+    """A killed process leaves its socket in the folder of `BroadcastDriver` to the next one that comes."""
+    async with BroadcastDriver():
+        pass
 
 
 async def next_message(peer: Peer, name: str = "channel:message") -> Any:

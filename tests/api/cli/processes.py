@@ -9,11 +9,11 @@ import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, Self, TypeVar
 
+from tests.support.waiting import PATIENCE
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
-
-PATIENCE = 30.0
 
 T = TypeVar("T")
 

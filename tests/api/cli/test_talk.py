@@ -10,6 +10,7 @@ import pytest
 
 from peerix import BroadcastDriver
 from tests.support.peers import local_peer
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def test_nothing_that_others_send_can_drive_the_terminal(cli: Start, room: str) 
         async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(room, {"name": "\x1b[31mEve\nBob: forged"})
             await peer.open("chat")
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE):
                 await peer.wait_open("chat")
                 await peer.send("\x1b]0;title\a \u202egnp.exe", "chat")
                 await peer.send({"json": "\x1b[2J"}, "chat")
@@ -124,7 +125,7 @@ def test_values_and_bytes_are_told_apart_in_json(cli: Start, room: str) -> None:
         async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
             await peer.join(room)
             await peer.open("chat")
-            with anyio.fail_after(20):
+            with anyio.fail_after(PATIENCE):
                 await peer.wait_open("chat")
                 await peer.send({"a": [1, None]}, "chat", info="why")
                 await peer.send(b"\x00\xff", "chat")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import anyio
 
-PATIENCE = 5.0
+from tests.support.waiting import PATIENCE
+
+__all__ = ["PATIENCE", "Inbox"]
+
+
+__all__ = ["PATIENCE", "Inbox"]
 
 
 class Inbox:

@@ -7,6 +7,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from peerix.drivers.activity import Activity
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +80,7 @@ async def test_closing_wakes_the_reader() -> None:
         with pytest.raises(anyio.ClosedResourceError):
             await changes.receive()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(read)
             await anyio.wait_all_tasks_blocked()

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from peerix.drivers.asyncio_host import MAX_WAITING_BYTES, MAX_WAITING_PACKETS, PacketQueue, asyncio_host
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -65,7 +66,7 @@ async def test_packets_cross_in_both_directions_in_order() -> None:
         for name in names[:-1]:
             inward(name, b"x")
         inward(names[-1], b"last")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await done.wait()
     assert back == names
 
@@ -80,7 +81,7 @@ async def test_packets_are_handled_in_the_right_thread() -> None:
 
     async with asyncio_host() as host:
         host.queue_inward(host.queue_outward(receive))("name", b"")
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await done.wait()
     assert threads == [threading.current_thread()]
 
@@ -93,7 +94,7 @@ async def test_a_function_that_is_told_runs_in_our_thread() -> None:
 
     async with asyncio_host() as host:
         await host.call(tell)
-        with anyio.fail_after(5):
+        with anyio.fail_after(PATIENCE):
             await done.wait()
 
 

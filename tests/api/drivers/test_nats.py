@@ -23,6 +23,7 @@ from tests.api.drivers.conftest import ON_ASYNCIO
 from tests.api.drivers.inbox import PATIENCE, Inbox
 from tests.support.components import require_program
 from tests.support.nats_server import NatsServer, free_port
+from tests.support.waiting import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -140,7 +141,7 @@ async def test_leaving_while_the_server_is_away_is_quick(own_nats_server: NatsSe
             assert not await changes.receive()
             await driver.unsubscribe("room", Inbox().put)
             before = anyio.current_time()
-        assert anyio.current_time() - before < 2
+        assert anyio.current_time() - before < AT_ONCE
 
 
 async def test_without_a_server_entering_fails_after_the_limit_and_says_where() -> None:
@@ -191,7 +192,7 @@ async def silent_server() -> AsyncGenerator[int]:
 @pytest.mark.parametrize("credentials", ["", "alice:wrong@"])
 async def test_wrong_credentials_fail_at_once_and_are_not_shown(locked_server: NatsServer, credentials: str) -> None:
     url = locked_server.url.replace("://", f"://{credentials}")
-    with anyio.fail_after(2), pytest.raises(SignalingError, match="turned us down") as error:
+    with anyio.fail_after(AT_ONCE), pytest.raises(SignalingError, match="turned us down") as error:
         async with NatsDriver(url, connect_limit=30):
             pass
     assert "wrong" not in str(error.value)
@@ -263,7 +264,7 @@ async def test_a_certificate_that_nobody_vouches_for_fails_at_once(
     tls_server: tuple[NatsServer, ssl.SSLContext],
 ) -> None:
     server, _ = tls_server
-    with anyio.fail_after(2), pytest.raises(SignalingError, match="certificate"):
+    with anyio.fail_after(AT_ONCE), pytest.raises(SignalingError, match="certificate"):
         async with NatsDriver(server.url, connect_limit=30):
             pass
 
