@@ -33,8 +33,8 @@ from peerix.options import (
 from peerix.remote_peer import RemotePeer
 from peerix.room import Room, RoomBase
 from peerix.rtc import Configuration
-from peerix.rtc.task_groups import owned_task_group
 from peerix.sending import send_message
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence

@@ -23,8 +23,8 @@ from peerix.core.rooms.membership import (
 from peerix.core.rooms.signaling import SignalingCodec, SignalPacket, SignalType
 from peerix.events import ChannelErrorEvent, ConnectionEvent, ErrorEvent, MessageEvent
 from peerix.link import Link
-from peerix.rtc.task_groups import owned_task_group
 from peerix.signaler import Signaler, SignalerSink
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

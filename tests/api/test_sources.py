@@ -10,8 +10,9 @@ from anyio.lowlevel import checkpoint
 
 from peerix.core.rooms.transfer.sender import FEED_SIZE
 from peerix.core.rooms.values import BLOB, BYTES, JSON, TEXT
-from peerix.rtc.task_groups import owned_task_group
 from peerix.sources import SHARED_BUFFER, Content, SourceFailed, content_of
+from peerix.task_groups import owned_task_group
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +37,7 @@ async def read_alone(content: Content) -> list[bytes]:
     blocks = content.open()
     async with owned_task_group() as tasks:
         content.start(tasks)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             return await read(blocks)
 
 

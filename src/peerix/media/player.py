@@ -20,7 +20,7 @@ from peerix.core.errors import PeerixError
 from peerix.media.media_stream import MediaStream
 from peerix.media.sources import MONOTONIC, set_time
 from peerix.rtc.media_track import MediaTrack
-from peerix.rtc.task_groups import owned_task_group
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

@@ -11,7 +11,7 @@ from anyio import AsyncContextManagerMixin, CancelScope, sleep
 
 from peerix.media.media_stream import MediaStream
 from peerix.media.sources import AudioSource, VideoSource
-from peerix.rtc.task_groups import owned_task_group
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -42,7 +42,7 @@ from peerix.rtc.events import DataChannelReceived
 from peerix.rtc.gatherer import Gatherer
 from peerix.rtc.pump import Pump
 from peerix.rtc.stats import StatsReport, collect
-from peerix.rtc.task_groups import owned_task_group
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -12,8 +12,8 @@ from peerix.core.errors import LocalProtocolError
 from peerix.core.ice import receiving_ufrag
 from peerix.rtc.datagram_socket import DatagramSocket
 from peerix.rtc.interfaces import interface_addresses
-from peerix.rtc.task_groups import owned_task_group
 from peerix.rtc.udp_port import UdpPort
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence

@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from peerix.core.errors import RemoteProtocolError
 from peerix.drivers.broadcast.frames import FrameReader
 from peerix.drivers.broadcast.link import Link
-from peerix.rtc.task_groups import owned_task_group
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     import socket

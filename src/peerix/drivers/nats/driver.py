@@ -20,7 +20,7 @@ from peerix.drivers.asyncio_host import AsyncioHost, asyncio_host
 from peerix.drivers.base import Driver, Handler, not_entered
 from peerix.drivers.nats.client import BorrowedConnection, Client, Connection, OwnConnection
 from peerix.drivers.nats.session import NatsSession
-from peerix.rtc.task_groups import owned_task_group
+from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
