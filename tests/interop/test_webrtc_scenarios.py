@@ -127,7 +127,7 @@ async def test_the_largest_message_that_they_announce_arrives(stack: Stack, offe
         message = b"x" * min(size, 1 << 20)
         await ours.send(message)
         assert await theirs.receive() == message
-        if ours.max_message_size:
+        if ours.max_message_size == len(message):  # Firefox announces a gigabyte
             with pytest.raises(MessageTooLarge):
                 await ours.send(b"x" * (size + 1))
 

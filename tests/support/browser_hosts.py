@@ -72,6 +72,7 @@ OPEN = [name for name in KINDS if not KINDS[name].hides]
 HIDING = [name for name in KINDS if KINDS[name].hides]
 
 BROWSER_ADDRESS = "10.99.0.1"
+PEER_ADDRESSES = ("10.99.0.2", "fd99::2")
 """See `tests.support.namespaces.two_hosts`."""
 
 
@@ -100,6 +101,23 @@ class BrowserHost:
             return WebSocketNatsServer(program, folder)
         return WebSocketNatsServer(program, folder, host=BROWSER_ADDRESS, network=self.its_network)
 
+    @contextmanager
+    def cut(self) -> Iterator[None]:
+        """Let nothing out of the browser for a while; nobody is told."""
+        if self.its_network is None:
+            assert isinstance(self.browser, Chromium)
+            with self.browser.network_stopped():
+                yield
+            return
+        nobody = ("lladdr", "02:00:00:00:00:99", "nud", "permanent")
+        for address in PEER_ADDRESSES:
+            self.its_network.ip("neighbour", "replace", address, *nobody, "dev", "lan")
+        try:
+            yield
+        finally:
+            for address in PEER_ADDRESSES:
+                self.its_network.ip("neighbour", "delete", address, "dev", "lan")
+
 
 @contextmanager
 def run_browser(kind: Kind, folder: Path) -> Iterator[BrowserHost]:
@@ -108,8 +126,8 @@ def run_browser(kind: Kind, folder: Path) -> Iterator[BrowserHost]:
         its_network, our_network = stack.enter_context(two_hosts()) if kind.alone else (None, None)
         if its_network is not None:
             # Firefox uses the addresses only that lead to the world.
-            its_network.ip("route", "add", "default", "via", "10.99.0.2")
-            its_network.ip("route", "add", "default", "via", "fd99::2")
+            for address in PEER_ADDRESSES:
+                its_network.ip("route", "add", "default", "via", address)
         with entered(its_network):
             browser = kind.make(require_program(kind.program), folder, SITES, hide_addresses=kind.hides)
         stack.callback(browser.stop)

@@ -168,7 +168,7 @@ async def browser_peer(
     try:
         await page.call("agent.handle", {"op": "start", "url": server.websocket_url, "name": room, **options})
         yield peer
-        assert page.troubles == []
+        assert not page.troubles, page.troubles
     finally:
         with CancelScope(shield=True), move_on_after(PATIENCE):
             if not page.closed:
@@ -181,5 +181,9 @@ async def python_peer(server: WebSocketNatsServer, **options: Any) -> AsyncGener
     """A Python peer with a driver of its own."""
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(NatsDriver(server.url))
-        local = {"addresses": LOOPBACK} if server.host in LOOPBACK else {}
-        yield await stack.enter_async_context(Peer(**{"driver": driver, **local, **options}))
+        yield await stack.enter_async_context(Peer(**{"driver": driver, **where(server), **options}))
+
+
+def where(server: WebSocketNatsServer) -> dict[str, Any]:
+    """The option of a peer that meets pages at this server: those on this machine need no other address."""
+    return {"addresses": LOOPBACK} if server.host in LOOPBACK else {}

@@ -7,11 +7,9 @@ no web server. `http://localhost` is a secure context, as keys and encryption in
 from __future__ import annotations
 
 import abc
-import contextlib
 import json
 import mimetypes
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +18,7 @@ import anyio
 from tests.support.replies import ForeignError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
 
 ORIGIN = "http://localhost"
 LOAD_TIMEOUT = 20.0  # seconds
@@ -33,10 +30,6 @@ class Browser(abc.ABC):
     @abc.abstractmethod
     async def open(self, path: str) -> Page:
         """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
-
-    @abc.abstractmethod
-    def network_stopped(self) -> AbstractContextManager[None]:
-        """Stop the process that has the sockets of the pages' connections, as when a lid is closed for a while."""
 
     @abc.abstractmethod
     def stop(self) -> None:
@@ -115,23 +108,3 @@ def read_page(sites: Mapping[str, Path], url: str) -> tuple[bytes, str] | None:
 def environment_in(folder: Path) -> dict[str, str]:
     """The environment of a browser that writes nowhere but into this folder."""
     return os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
-
-
-@contextlib.contextmanager
-def process_stopped(session: int, mark: str) -> Iterator[None]:
-    """Stop the process of a session (`setsid`) that has the mark in its command line."""
-    process = _find_process(session, mark)
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
-
-
-def _find_process(session: int, mark: str) -> int:
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            process = int(folder.name)
-            if os.getsid(process) == session and mark.encode() in (folder / "cmdline").read_bytes():
-                return process
-    raise ProcessLookupError(mark)

@@ -17,12 +17,11 @@ import anyio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.support.browsers import ORIGIN, Browser, Page, environment_in, process_stopped, read_page
+from tests.support.browsers import ORIGIN, Browser, Page, environment_in, read_page
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
 START_TIMEOUT = 60.0  # seconds: the first start makes a profile
@@ -31,8 +30,8 @@ STOP_TIMEOUT = 10.0  # seconds
 _REMOTE = ("--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
 
-_ADVICE = "WebRTC: "
-"""How messages begin that look like exceptions and are not, for example after a connection that failed."""
+_ADVICE = ("WebRTC: ", "Firefox can\u2019t establish a connection", "The connection to ws://")
+"""How messages begin that look like exceptions and are not: a connection failed, a server is not there."""
 
 _PREFERENCES: dict[str, object] = {
     "dom.timeout.enable_budget_timer_throttling": False,
@@ -181,10 +180,6 @@ class Firefox(Browser):
         )
         process: int = reply["result"]["value"]
         return process
-
-    def network_stopped(self) -> AbstractContextManager[None]:
-        """Stop the process that has the sockets of the pages' connections, as when a lid is closed for a while."""
-        return process_stopped(self._process.pid, "\0socket\0")
 
     def stop(self) -> None:
         """End the browser, with every process of it."""
