@@ -10,6 +10,7 @@ except ImportError as error:
 
 from peerix.media.media_stream import MediaStream
 from peerix.media.player import MediaPlayer
+from peerix.media.recorder import MediaRecorder
 from peerix.media.sources import AudioSource, VideoSource
 from peerix.media.test_source import TestSource
 from peerix.rtc.encoded_frame import EncodedFrame
@@ -20,6 +21,7 @@ __all__ = [
     "EncodedFrame",
     "FrameReader",
     "MediaPlayer",
+    "MediaRecorder",
     "MediaStream",
     "MediaTrack",
     "TestSource",

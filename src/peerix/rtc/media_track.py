@@ -56,6 +56,10 @@ class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
         """Take a frame that waits; None when there is none."""
         return self._frames.popleft() if self._frames else None
 
+    def peek(self) -> FrameT | None:
+        """Look at the next frame without taking it; None when none waits."""
+        return self._frames[0] if self._frames else None
+
     async def receive(self) -> FrameT:
         """Wait for the next frame.
 

@@ -1,0 +1,216 @@
+"""The file of a recording: encodes and writes frames. Used in worker threads, by one at a time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.filter
+import numpy as np
+from av.video.frame import PictureType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from av.container import OutputContainer
+
+    from peerix.rtc.media_track import Kind
+
+SAMPLE_RATE = 48_000
+
+MAX_GAP = SAMPLE_RATE // 25
+"""Samples by which the clock of sound may be off before silence is put in, or sound left out."""
+
+PIECE = 1024
+"""Samples written at once where the codec takes any number."""
+
+DEFAULT_SIZE = (1280, 720)
+"""Of a track of video that has shown nothing when the file begins."""
+
+_TIME_BASE = Fraction(1, 90_000)
+
+CODECS: dict[str, dict[Kind, str]] = {
+    ".mp4": {"video": "libx264", "audio": "aac"},
+    ".mov": {"video": "libx264", "audio": "aac"},
+    ".mkv": {"video": "libx264", "audio": "libopus"},
+    ".webm": {"video": "libvpx", "audio": "libopus"},
+    ".wav": {"audio": "pcm_s16le"},
+    ".flac": {"audio": "flac"},
+    ".ogg": {"audio": "libopus"},
+    ".opus": {"audio": "libopus"},
+    ".mp3": {"audio": "libmp3lame"},
+}
+"""What is written into a file, by its ending."""
+
+_OPTIONS = {
+    "libx264": {"preset": "veryfast"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "6"},
+}
+
+
+class VideoWriter:
+    """Writes the pictures of one track, fitted into the size of the first."""
+
+    def __init__(self, container: OutputContainer, codec: str, bitrate: int, size: tuple[int, int]) -> None:
+        self._container = container
+        stream = container.add_stream(codec, rate=30, options=_OPTIONS.get(codec, {}))
+        assert isinstance(stream, av.VideoStream)
+        self._stream: av.VideoStream = stream
+        stream.width, stream.height = size[0] & ~1, size[1] & ~1
+        stream.pix_fmt = "yuv420p"
+        stream.bit_rate = bitrate
+        stream.codec_context.time_base = _TIME_BASE
+        self._fitting: tuple[tuple[int, int, str], av.filter.Graph] | None = None
+        self._last = -1
+
+    def write(self, frame: av.VideoFrame, position: float) -> None:
+        """Write a picture at a position, in seconds from the beginning."""
+        fitted = self._fit(frame)
+        fitted.time_base = _TIME_BASE
+        self._last = fitted.pts = max(self._last + 1, round(position / _TIME_BASE))
+        fitted.pict_type = PictureType.NONE
+        self._container.mux(self._stream.encode(fitted))
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self._container.mux(self._stream.encode(None))
+
+    def _fit(self, frame: av.VideoFrame) -> av.VideoFrame:
+        width, height = self._stream.width, self._stream.height
+        if (frame.width, frame.height) == (width, height):
+            return frame.reformat(format="yuv420p")
+        shape = (frame.width, frame.height, frame.format.name)
+        if self._fitting is None or self._fitting[0] != shape:
+            self._fitting = (shape, _fitting_graph(shape, width, height))
+        graph = self._fitting[1]
+        graph.push(frame)
+        fitted = graph.pull()
+        assert isinstance(fitted, av.VideoFrame)
+        return fitted
+
+
+def _fitting_graph(shape: tuple[int, int, str], width: int, height: int) -> av.filter.Graph:
+    """Scale a picture to a size, with black bars where its shape is another one."""
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add_buffer(width=shape[0], height=shape[1], format=av.VideoFormat(shape[2]), time_base=_TIME_BASE),
+        graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2"),
+        graph.add("pad", f"{width}:{height}:(ow-iw)/2:(oh-ih)/2"),
+        graph.add("format", "yuv420p"),
+        graph.add("buffersink"),
+    ]
+    graph.link_nodes(*nodes).configure()
+    return graph
+
+
+class AudioWriter:
+    """Writes the sound of one track in stereo. What is missing is silence, what comes twice is left out."""
+
+    def __init__(self, container: OutputContainer, codec: str, bitrate: int) -> None:
+        self._container = container
+        stream = container.add_stream(codec, rate=SAMPLE_RATE, layout="stereo")
+        assert isinstance(stream, av.AudioStream)
+        self._stream: av.AudioStream = stream
+        if not codec.startswith(("pcm", "flac")):
+            stream.bit_rate = bitrate
+        context = stream.codec_context
+        context.open()
+        self._resampler = av.AudioResampler("s16", "stereo", SAMPLE_RATE)
+        self._to_codec = av.AudioResampler(context.format, "stereo", SAMPLE_RATE)
+        self._fifo = av.AudioFifo()
+        self._piece = context.frame_size or PIECE
+        self._taken = 0
+        """Samples taken so far: where the next ones belong."""
+        self._written = 0
+
+    def write(self, frame: av.AudioFrame, position: float) -> None:
+        """Write sound that begins at a position, in seconds from the beginning."""
+        missing = round(position * SAMPLE_RATE) - self._taken
+        if missing < -MAX_GAP:
+            return
+        if missing > MAX_GAP:
+            self._be_silent(missing)
+        pts, frame.pts = frame.pts, None
+        try:
+            resampled = self._resampler.resample(frame)
+        finally:
+            frame.pts = pts
+        for part in resampled:
+            self._take(part)
+
+    def finish(self) -> None:
+        """Write what is left of a piece, and what the encoder still holds."""
+        rest = self._fifo.read(0, partial=True)
+        if rest is not None:
+            self._encode(rest)
+        self._container.mux(self._stream.encode(None))
+
+    def _be_silent(self, samples: int) -> None:
+        while samples > 0:
+            count = min(samples, SAMPLE_RATE)
+            silence = np.zeros((1, 2 * count), dtype=np.int16)
+            frame = av.AudioFrame.from_ndarray(silence, format="s16", layout="stereo")
+            frame.sample_rate = SAMPLE_RATE
+            self._take(frame)
+            samples -= count
+
+    def _take(self, frame: av.AudioFrame) -> None:
+        frame.pts = None
+        self._taken += frame.samples
+        self._fifo.write(frame)
+        for piece in self._fifo.read_many(self._piece):
+            self._encode(piece)
+
+    def _encode(self, piece: av.AudioFrame) -> None:
+        piece.pts = None
+        for converted in self._to_codec.resample(piece):
+            converted.pts, converted.time_base = self._written, Fraction(1, SAMPLE_RATE)
+            self._written += converted.samples
+            self._container.mux(self._stream.encode(converted))
+
+
+class RecordingFile:
+    """A file with one track for each of the kinds it is begun with.
+
+    :param bitrates: bits a second of each kind.
+    """
+
+    def __init__(self, path: Path, bitrates: dict[Kind, int]) -> None:
+        self._path = path
+        self._codecs = CODECS[path.suffix.lower()]
+        self._bitrates = bitrates
+        self._container: OutputContainer | None = None
+        self._writers: list[VideoWriter | AudioWriter] = []
+
+    def holds(self, kind: Kind) -> bool:
+        """Whether a file of this kind has tracks of that kind."""
+        return kind in self._codecs
+
+    def begin(self, tracks: Sequence[tuple[Kind, av.VideoFrame | av.AudioFrame | None]]) -> None:
+        """Open the file; for each track its kind and its first frame, if there is one."""
+        self._container = container = av.open(self._path, "w")
+        for kind, first in tracks:
+            codec, bitrate = self._codecs[kind], self._bitrates[kind]
+            if kind == "audio":
+                self._writers.append(AudioWriter(container, codec, bitrate))
+            else:
+                size = (first.width, first.height) if isinstance(first, av.VideoFrame) else DEFAULT_SIZE
+                self._writers.append(VideoWriter(container, codec, bitrate, size))
+
+    def write(self, frames: Sequence[tuple[int, Any, float]]) -> None:
+        """Write frames: for each the number of its track, the frame, and its position in seconds."""
+        for number, frame, position in frames:
+            self._writers[number].write(frame, position)
+
+    def close(self) -> None:
+        """End the file; harmless when it never began."""
+        if self._container is None:
+            return
+        try:
+            for writer in self._writers:
+                writer.finish()
+        finally:
+            self._container.close()
+            self._container = None
