@@ -77,7 +77,7 @@ class Cli:
         """Wait until a line has this text in it, on either output; returns the line."""
         return self._wait(lambda: next((line for line in [*self.out, *self.err] if text in line), None), text)
 
-    def wait_event(self, event: str, **fields: Any) -> dict[str, Any]:
+    def wait_event(self, event: str, /, **fields: Any) -> dict[str, Any]:
         """Wait for a JSON object with these members."""
 
         def find() -> dict[str, Any] | None:
