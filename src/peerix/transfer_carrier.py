@@ -9,7 +9,7 @@ import anyio
 from anyio import BrokenResourceError, ClosedResourceError, WouldBlock
 
 from peerix.core.errors import DataChannelError
-from peerix.core.rooms.transfer.channel import BUFFER_TARGET, ChannelTransfers
+from peerix.core.rooms.transfer.channel import BUFFER_TARGET, MAX_BUFFER_TARGET, ChannelTransfers
 from peerix.core.rooms.transfer.incoming import (
     IncomingState,
     IncomingTransfer,
@@ -39,8 +39,31 @@ if TYPE_CHECKING:
     from peerix.rtc import DataChannel
     from peerix.transfers import Delivery
 
-LOW_BUFFER = BUFFER_TARGET // 2
-"""Bytes queued on a channel at which more packets are made: half a buffer at a wake-up."""
+FAST = 0.01
+"""Seconds: when half a buffer leaves in less, the next one may be twice as large."""
+
+SLOW = 0.04
+"""Seconds: when half a buffer takes longer, the next one is half as large."""
+
+
+class Writing:
+    """How many bytes to keep in a channel's buffer, half of which is made at a wake-up.
+
+    :ivar active: whether a task is writing.
+    """
+
+    __slots__ = ("active", "target")
+
+    def __init__(self) -> None:
+        self.active = False
+        self.target = BUFFER_TARGET
+
+    def adapt(self, seconds: float) -> None:
+        """Half a buffer has left in so many seconds."""
+        if seconds < FAST:
+            self.target = min(2 * self.target, MAX_BUFFER_TARGET)
+        elif seconds > SLOW:
+            self.target = max(self.target // 2, BUFFER_TARGET)
 
 
 class TransferCarrier:
@@ -85,7 +108,7 @@ class TransferCarrier:
         self._statistics = statistics
         self._deliveries: dict[OutgoingTransfer, Delivery] = {}
         self._messages: dict[IncomingTransfer, IncomingMessage] = {}
-        self._writing = False
+        self._writing = Writing()
         self._timers = TransferTimers(channel, transfers, self._work)
 
     # -- out
@@ -172,10 +195,11 @@ class TransferCarrier:
     # -- the loop
 
     def _work(self) -> None:
-        """After every change: tell who has to know, send what can be sent, put the window right."""
+        """After every change: send what can be sent, tell who has to know, put the window right."""
+        # What is sent makes events as well: a source that is used up is asked for more.
+        self._write()
         for event in self._transfers.poll_events():
             self._dispatch(event)
-        self._write()
         arrived = self._transfers.take_arrived()
         released = self._transfers.take_credit()
         if arrived or released:
@@ -218,7 +242,7 @@ class TransferCarrier:
     def _write(self) -> None:
         channel = self._channel
         send = channel.send_nowait
-        packets = self._transfers.packets_to_send(BUFFER_TARGET - channel.buffered_amount)
+        packets = self._transfers.packets_to_send(self._writing.target - channel.buffered_amount)
         try:
             for packet in packets:
                 send(packet)
@@ -230,19 +254,21 @@ class TransferCarrier:
             self._inbound.handle_error(DataChannelError("the other side does not take acknowledgements"))
             self._inbound.close()
             return
-        if self._transfers.sender.has_packets and not self._writing:
-            self._writing = True
+        if self._transfers.sender.has_packets and not self._writing.active:
+            self._writing.active = True
             self._tasks.start_soon(self._keep_writing, name=f"writer of {channel.label!r}")
 
     async def _keep_writing(self) -> None:
         try:
             while self._transfers.sender.has_packets:
-                await self._channel.wait_buffered(LOW_BUFFER)
+                began = monotonic()
+                await self._channel.wait_buffered(self._writing.target // 2)
+                self._writing.adapt(monotonic() - began)
                 self._work()
         except (ClosedResourceError, BrokenResourceError):
             return
         finally:
-            self._writing = False
+            self._writing.active = False
 
     def end(self, error: PeerixError) -> None:
         """The channel is closed: what is pending fails, in both directions."""
@@ -254,5 +280,5 @@ class TransferCarrier:
             self._window.account(0, released)
         self._raw.end(error)
         # Messages that are whole can still be read; nothing may start a task any more.
-        self._writing = True
+        self._writing.active = True
         self._timers.end()

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 TransferEvent: TypeAlias = "SenderEvent | ReceiverEvent"
 
 BUFFER_TARGET = 256 * 1024
-"""Bytes to keep in a channel's buffer: enough for a fast path, little enough to overtake a long message."""
+"""Bytes to keep in a channel's buffer: little enough to overtake a long message."""
+
+MAX_BUFFER_TARGET = 512 * 1024
+"""Bytes to keep there on a fast path: what leaves in some milliseconds does not delay anybody. As much again is left
+for answers, before the channel is full."""
 
 FIRST_ID_POLITE = 21_845
 FIRST_ID_IMPOLITE = 43_690
@@ -83,7 +87,7 @@ class ChannelTransfers:
     def packets_to_send(self, room: int) -> list[bytes]:
         """Make packets: answers and aborts always, of our messages until `room` bytes are used up.
 
-        With `room` = BUFFER_TARGET less what the channel has buffered a short message overtakes long ones.
+        With `room` = BUFFER_TARGET or some more, less what the channel has buffered a short message overtakes long ones.
         """
         answers = self.receiver.packets_to_send()
         if not answers:
