@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from peerix.core.stun import Message, MessageClass, Method, request
@@ -262,10 +263,11 @@ class Allocation:
                 self._handle_permitted(permission, now)
 
     def _handle_allocated(self, message: Message, now: float) -> None:
-        relayed = message.get_all(XOR_RELAYED_ADDRESS)[:MAX_RELAYED_ADDRESSES]
+        told = message.get_all(XOR_RELAYED_ADDRESS)[:MAX_RELAYED_ADDRESSES]
+        relayed = [address for address in told if _is_unicast(address)]
         mapped = message.get(XOR_MAPPED_ADDRESS)
         if not relayed or mapped is None:
-            self.fail(400, "an allocation without an address")
+            self.fail(400, "an allocation without a usable address")
             return
         self.state = TurnState.ALLOCATED
         self._renew(message, now)
@@ -310,3 +312,11 @@ class Allocation:
         if error.code != NO_ANSWER:
             permission.is_refused = True
             self.events.append(PeerRefused(permission.host, error.code, error.reason))
+
+
+def _is_unicast(address: Address) -> bool:
+    """Whether others can send to an address: servers that are badly set up tell 0.0.0.0."""
+    host = ip_address(address[0])
+    is_mapped = isinstance(host, IPv6Address) and host.ipv4_mapped is not None
+    is_for_many = host.is_multicast or host.is_unspecified or host == IPv4Address("255.255.255.255")
+    return address[1] > 0 and not (is_mapped or is_for_many)
