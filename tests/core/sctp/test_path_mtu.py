@@ -19,7 +19,7 @@ def transfer(pair: Pair, seconds: float = 60.0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mtu", "found"), [(None, 16_320), (16_000, 8912), (9000, 8912), (2000, 1432), (1435, 1432), (1160, 1160)]
+    ("mtu", "found"), [(None, 16_368), (16_000, 8912), (9000, 8912), (2000, 1432), (1435, 1432), (1160, 1160)]
 )
 def test_the_largest_size_that_passes_is_used(mtu: int | None, found: int) -> None:
     pair = Pair(Link(latency=0.005, mtu=mtu), config=SctpConfig()).connect()
@@ -41,7 +41,7 @@ def test_the_first_round_trip_is_enough() -> None:
     for _ in range(4):
         pair.send(bytes(60_000))
     pair.run(0.11)
-    assert pair.a.association.max_packet_size == 16_320
+    assert pair.a.association.max_packet_size == 16_368
 
 
 def test_a_few_small_messages_probe_nothing() -> None:
@@ -111,11 +111,11 @@ def test_probes_come_last_and_are_told_apart() -> None:
     a.send_message(0, 53, bytes(100_000), now=START)
     packets = a.packets_to_send(START, 64)
     assert [is_probe(packet) for packet in packets[-4:]] == [False, True, True, True]
-    assert [len(packet) for packet in packets[-3:]] == [1432, 8912, 16_320]
+    assert [len(packet) for packet in packets[-3:]] == [1432, 8912, 16_368]
     assert {len(packet) for packet in packets[:-3]} == {1160}
     b.receive_packets(packets, START)
     exchange(a, b)
-    assert a.max_packet_size == 16_320
+    assert a.max_packet_size == 16_368
 
 
 def test_packets_of_data_all_have_the_same_size() -> None:

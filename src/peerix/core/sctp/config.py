@@ -47,7 +47,8 @@ class SctpConfig:
     :ivar zero_checksum: let DTLS guard the packets where the peer agrees (RFC 9653).
     :ivar interleaving: use I-DATA where the peer agrees (RFC 8260).
     :ivar path_mtu_discovery: look for larger packets (RFC 8899).
-    :ivar max_packet_size_limit: the largest packet that discovery may try.
+    :ivar max_packet_size_limit: the largest packet that discovery may try: a full packet of a transfer in one chunk (12 +
+        20 + 16,334 bytes), and in one DTLS record (16,384).
     :ivar congestion_control: makes the congestion controller.
     """
 
@@ -58,5 +59,5 @@ class SctpConfig:
     zero_checksum: bool = True
     interleaving: bool = True
     path_mtu_discovery: bool = True
-    max_packet_size_limit: int = 16_320
+    max_packet_size_limit: int = 16_368
     congestion_control: CongestionControlFactory = NewReno
