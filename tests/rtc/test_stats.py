@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from anyio import fail_after
+from anyio import fail_after, sleep
 
+from peerix.rtc import Configuration, IceGatheringState, IceServer, PeerConnection
 from tests.support.connections import connected_pair
+from tests.support.stun_server import stun_server
+from tests.support.turn_script import turn_script
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -58,3 +61,48 @@ async def test_both_sides_report_their_dtls_roles() -> None:
     async with connected_pair() as (a, b, _, _):
         roles = {(await side.get_stats())["T0"]["dtlsRole"] for side in (a, b)}
         assert roles == {"client", "server"}
+
+
+async def test_a_pair_counts_what_went_over_it() -> None:
+    async with connected_pair() as (a, b, ours, theirs):
+        await ours.send(b"x" * 100_000)
+        with fail_after(5):
+            await theirs.receive()
+        pairs: list[dict[str, object]] = []
+        for side in (a, b):
+            report = await side.get_stats()
+            pairs.append(report[str(report["T0"]["selectedCandidatePairId"])])
+            assert report["T0"]["selectedCandidatePairChanges"] == 1
+        for name in ("bytesSent", "packetsSent", "bytesReceived", "packetsReceived"):
+            assert isinstance(pairs[0][name], int), name
+        assert 100_000 < int(str(pairs[0]["bytesSent"])) < 150_000
+        assert 100_000 < int(str(pairs[1]["bytesReceived"])) < 150_000
+        assert 1 < int(str(pairs[1]["packetsReceived"])) < 200
+
+
+async def test_both_certificates_are_reported() -> None:
+    async with connected_pair() as (a, b, _, _):
+        ours, theirs = await a.get_stats(), await b.get_stats()
+        local = ours[str(ours["T0"]["localCertificateId"])]
+        remote = theirs[str(theirs["T0"]["remoteCertificateId"])]
+        assert local["fingerprint"] == remote["fingerprint"]
+        assert str(local["base64Certificate"]).startswith("MII")
+
+
+async def test_a_candidate_names_the_server_that_gave_it() -> None:
+    async with stun_server("127.0.0.77") as stun, turn_script("127.0.0.2") as turn:
+        stun_url = f"stun:127.0.0.1:{stun.port}"
+        servers = [IceServer(stun_url), IceServer(turn.url, "user", "pass")]
+        async with PeerConnection(Configuration(addresses=("127.0.0.1",), ice_servers=servers)) as a:
+            a.create_data_channel("chat")
+            await a.set_local_description()
+            with fail_after(8):
+                while a.ice_gathering_state is not IceGatheringState.COMPLETE:
+                    await sleep(0.005)
+            report = await a.get_stats()
+    found = {
+        entry["candidateType"]: (entry.get("url"), entry.get("relayProtocol"))
+        for entry in report.values()
+        if entry["type"] == "local-candidate"
+    }
+    assert found == {"host": (None, None), "srflx": (stun_url, None), "relay": (turn.url, "udp")}

@@ -116,6 +116,19 @@ async def test_messages_travel_through_two_relays(coturn: Coturn, transport: str
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_relayed_candidate_tells_how_its_server_is_reached(coturn: Coturn, transport: str) -> None:
+    url = url_of(coturn, transport)
+    async with PeerConnection(relay_only(coturn, url)) as a:
+        a.create_data_channel("chat")
+        await a.set_local_description()
+        await gathered(a)
+        relays = [entry for entry in (await a.get_stats()).values() if entry["type"] == "local-candidate"]
+        assert {(entry["url"], entry["relayProtocol"], entry["protocol"]) for entry in relays} == {
+            (url, transport, "udp")
+        }
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_one_side_may_have_a_relay_and_the_other_a_socket(coturn: Coturn, transport: str) -> None:
     async with (
         PeerConnection(relay_only(coturn, url_of(coturn, transport))) as a,

@@ -237,6 +237,7 @@ class Relay:
                 now,
                 server=self._offer.server,
                 transport=self._offer.transport,
+                url=self._offer.url,
             )
         self.permit([candidate.host for candidate in self._session.transport.ice.remote_candidates], now)
         self._on_allocated(set(self._ports))

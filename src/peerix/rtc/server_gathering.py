@@ -117,7 +117,7 @@ class ServerGathering:
     def _add_stun_server(self, url: IceUrl, hosts: list[str]) -> None:
         now = time.monotonic()
         for host in hosts:
-            self._session.add_stun_server(host, url.port, now)
+            self._session.add_stun_server(host, url.port, now, url=url.text)
         self._pump.finish(now)
 
     def _is_stun_server_too(self, url: IceUrl) -> bool:

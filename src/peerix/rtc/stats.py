@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from peerix.core.dtls import DtlsState
+from peerix.core.ice import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +31,8 @@ StatsReport: TypeAlias = dict[str, Stats]
 
 _TRANSPORT = "T0"
 _CERTIFICATE = "CF"
+_REMOTE_CERTIFICATE = "CR"
+_NO_TRAFFIC = Traffic()
 
 
 @dataclass(slots=True)
@@ -48,6 +56,7 @@ def collect(
     report: list[Stats] = [
         *_candidates(session),
         *(_pair(pair, session) for pair in session.transport.ice.pairs),
+        *_remote_certificate(session),
         _transport(session),
         _sctp(session),
         _certificate(certificate),
@@ -70,12 +79,14 @@ def _candidate_id(kind: str, candidate: Candidate) -> str:
 
 def _candidates(session: Session) -> Iterable[Stats]:
     ice = session.transport.ice
+    gathering = session.negotiation.gathering
     pairs = ice.pairs
     for kind, side, known in (
         ("local-candidate", "IL", [*ice.local_candidates, *(pair.local for pair in pairs)]),
         ("remote-candidate", "IR", [*ice.remote_candidates, *(pair.remote for pair in pairs)]),
     ):
         for candidate in {_candidate_id(side, entry): entry for entry in known}.values():
+            source = gathering.source(candidate.host, candidate.port) if side == "IL" else None
             yield {
                 "id": _candidate_id(side, candidate),
                 "type": kind,
@@ -85,10 +96,13 @@ def _candidates(session: Session) -> Iterable[Stats]:
                 "protocol": candidate.transport,
                 "candidateType": candidate.type,
                 "priority": candidate.priority,
+                "url": source and source.url,
+                "relayProtocol": source and source.relay_protocol,
                 "foundation": candidate.foundation,
                 "relatedAddress": candidate.related_address,
                 "relatedPort": candidate.related_port,
                 "usernameFragment": candidate.ufrag,
+                "tcpType": candidate.tcptype,
             }
 
 
@@ -98,6 +112,7 @@ def _pair_id(pair: CandidatePair) -> str:
 
 def _pair(pair: CandidatePair, session: Session) -> Stats:
     counters = pair.counters
+    traffic = session.transport.ice.traffic(pair.port, pair.address) or _NO_TRAFFIC
     return {
         "id": _pair_id(pair),
         "type": "candidate-pair",
@@ -108,6 +123,10 @@ def _pair(pair: CandidatePair, session: Session) -> Stats:
         "nominated": pair.nominated,
         "selected": pair is session.transport.ice.selected_pair,
         "priority": pair.priority,
+        "packetsSent": traffic.packets_sent,
+        "packetsReceived": traffic.packets_received,
+        "bytesSent": traffic.bytes_sent,
+        "bytesReceived": traffic.bytes_received,
         "requestsSent": counters.requests_sent,
         "requestsReceived": counters.requests_received,
         "responsesSent": counters.responses_sent,
@@ -135,7 +154,9 @@ def _transport(session: Session) -> Stats:
         "iceRole": "controlling" if ice.controlling else "controlled",
         "iceLocalUsernameFragment": ice.local_parameters.ufrag,
         "selectedCandidatePairId": None if selected is None else _pair_id(selected),
+        "selectedCandidatePairChanges": ice.counters.path_changes,
         "localCertificateId": _CERTIFICATE,
+        "remoteCertificateId": _REMOTE_CERTIFICATE if dtls.state is DtlsState.CONNECTED else None,
     }
 
 
@@ -161,7 +182,20 @@ def _certificate(certificate: Certificate) -> Stats:
         "type": "certificate",
         "fingerprint": fingerprint.value,
         "fingerprintAlgorithm": fingerprint.algorithm,
+        "base64Certificate": b64encode(certificate.certificate.public_bytes(Encoding.DER)).decode(),
     }
+
+
+def _remote_certificate(session: Session) -> Iterable[Stats]:
+    transport = session.transport
+    if transport.dtls.state is DtlsState.CONNECTED and transport.peer_fingerprints:
+        fingerprint = transport.peer_fingerprints[0]
+        yield {
+            "id": _REMOTE_CERTIFICATE,
+            "type": "certificate",
+            "fingerprint": fingerprint.value,
+            "fingerprintAlgorithm": fingerprint.algorithm,
+        }
 
 
 def _channel(channel: DataChannel) -> Stats:

@@ -12,7 +12,7 @@ from peerix.core.ice.candidate import (
     relayed_candidate,
     server_reflexive_candidate,
 )
-from peerix.core.ice.context import IceCounters
+from peerix.core.ice.context import IceCounters, Traffic
 from peerix.core.ice.events import (
     CandidateNeedsResolution,
     IceEvent,
@@ -44,6 +44,7 @@ __all__ = [
     "RoleChanged",
     "SendPathChanged",
     "ServerFailed",
+    "Traffic",
     "host_candidate",
     "local_preferences",
     "receiving_ufrag",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from peerix.core.errors import LocalProtocolError
 from peerix.core.ice.address import canonical, is_multicast_dns_name
 from peerix.core.ice.candidates import WaitingCandidates, is_usable, with_canonical_host
-from peerix.core.ice.context import Context, Datagram, IceCounters
+from peerix.core.ice.context import Context, Datagram, IceCounters, Traffic
 from peerix.core.ice.events import CandidateNeedsResolution, IceEvent, IceState, IceStateChanged, SendPathChanged
 from peerix.core.ice.receiver import Receiver
 from peerix.core.ice.sessions import Sessions
@@ -102,7 +102,11 @@ class IceAgent:
 
     def is_known(self, port: int, source: tuple[str, int]) -> bool:
         """Tell whether a check or an answer with a valid signature came from `source`: its DTLS may be read."""
-        return self._context.is_known(port, source)
+        return self._context.traffic(port, source) is not None
+
+    def traffic(self, port: int, source: tuple[str, int]) -> Traffic | None:
+        """Return where to count what goes between a port and an address; None for an address that is not known."""
+        return self._context.traffic(port, source)
 
     @property
     def controlling(self) -> bool:
@@ -135,6 +139,10 @@ class IceAgent:
             self._sessions.current.add_local(local)
             self._has_news = True
         return candidate.with_ufrag(self.local_parameters.ufrag)
+
+    def addresses_of(self, port: int) -> list[tuple[str, int]]:
+        """Return the addresses of our candidates that belong to a UDP port."""
+        return [(local.candidate.host, local.candidate.port) for local in self._context.local.all if local.port == port]
 
     def remove_local_port(self, port: int, now: float) -> None:
         """Forget a UDP port and its candidates: its socket is gone."""
@@ -297,6 +305,7 @@ class IceAgent:
         path = None if pair is None else (pair.port, pair.address)
         if path is not None and path != self._path:
             self._context.events.append(SendPathChanged(*path))
+            self._context.counters.path_changes += 1
         self._path = path
 
     def _set_state(self, state: IceState) -> None:

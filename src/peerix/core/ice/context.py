@@ -35,10 +35,22 @@ class IceCounters:
     refused_requests: int = 0
     """Requests answered by an error."""
     role_conflicts: int = 0
+    path_changes: int = 0
+    """How often data went another way than before, the first time included."""
     ignored_candidates: int = 0
     """Remote candidates of a kind that is not used, known already, or over a bound."""
     starved_seconds: float = 0.0
     """Time in which this process did not run when it should have, and which was not counted against the path."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went between a UDP port and an address beside connectivity checks; whoever moves it counts it here."""
+
+    packets_sent: int = 0
+    packets_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
 
 
 class Context:
@@ -54,7 +66,7 @@ class Context:
         self.counters = IceCounters()
         self.outbox: list[Datagram] = []
         self.events: list[IceEvent] = []
-        self._known: dict[tuple[int, tuple[str, int]], None] = {}
+        self._known: dict[tuple[int, tuple[str, int]], Traffic] = {}
 
     def send(self, port: int, address: tuple[str, int], data: bytes) -> None:
         """Queue a datagram."""
@@ -84,11 +96,16 @@ class Context:
         self.outbox = [datagram for datagram in self.outbox if datagram[0] != port]
 
     def remember(self, port: int, source: tuple[str, int]) -> None:
-        """Note that `source` knows a password."""
-        self._known[port, source] = None
+        """Note that `source` knows a password. The one heard of longest ago is forgotten when there are too many."""
+        traffic = self._known.get((port, source))
+        if traffic is None:
+            traffic = Traffic()
+        else:
+            del self._known[port, source]
+        self._known[port, source] = traffic
         if len(self._known) > MAX_KNOWN_SOURCES:
             del self._known[next(iter(self._known))]
 
-    def is_known(self, port: int, source: tuple[str, int]) -> bool:
-        """Tell whether `source` has shown that it knows a password."""
-        return (port, source) in self._known
+    def traffic(self, port: int, source: tuple[str, int]) -> Traffic | None:
+        """Return the counters of a source that has shown that it knows a password; None for others."""
+        return self._known.get((port, source))

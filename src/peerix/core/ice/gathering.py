@@ -42,10 +42,11 @@ NO_ANSWER = 701
 
 @dataclass(slots=True)
 class ReflexiveCandidateFound:
-    """A server told the public address of the UDP port `port`."""
+    """The server at `server` told the public address of the UDP port `port`."""
 
     port: int
     candidate: Candidate
+    server: Address
 
 
 @dataclass(slots=True)
@@ -197,7 +198,7 @@ class ReflexiveGatherer:
             found[address] = question.server
             server = f"{question.server[0]}:{question.server[1]}"
             candidate = server_reflexive_candidate(address, question.base, server=server, salt=self._salt)
-            self._events.append(ReflexiveCandidateFound(question.port, candidate))
+            self._events.append(ReflexiveCandidateFound(question.port, candidate, question.server))
             self._keepalive_at = self._keepalive_at or now + KEEPALIVE_PERIOD
 
     def _handle_error(self, question: _Question, message: Message, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.ice import (
@@ -9,7 +10,6 @@ from peerix.core.ice import (
     IceAgent,
     ReflexiveCandidateFound,
     ReflexiveGatherer,
-    ServerFailed,
     host_candidate,
     relayed_candidate,
 )
@@ -34,6 +34,18 @@ NOWHERE: Address = ("0.0.0.0", 9)  # noqa: S104 - an address in a text, not one 
 """The related address of a candidate that hides it (RFC 8839 section 5.1)."""
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateSource:
+    """Which server gave a candidate.
+
+    :ivar url: as the user configured it.
+    :ivar relay_protocol: how a relay is reached: "udp", "tcp" or "tls"; None for other candidates.
+    """
+
+    url: str
+    relay_protocol: str | None = None
+
+
 class Gathering:
     """Collects local candidates, gives each to ICE and to the other side, and tells when there are no more.
 
@@ -50,7 +62,9 @@ class Gathering:
         "_emit",
         "_ice",
         "_negotiator",
+        "_sources",
         "_sources_ended",
+        "_stun_urls",
         "_without_mtu",
         "reflexive",
         "state",
@@ -72,6 +86,12 @@ class Gathering:
         self._bases: dict[int, Candidate] = {}
         self._sources_ended = False
         self._without_mtu: set[int] = set()
+        self._stun_urls: dict[Address, str] = {}
+        self._sources: dict[Address, CandidateSource] = {}
+
+    def source(self, host: str, port: int) -> CandidateSource | None:
+        """Return the server that gave the local candidate with that address; None when no server did."""
+        return self._sources.get((host, port))
 
     def begin(self, now: float) -> None:
         """A local description was set: signal what is known, and ask the layer that has sockets for the rest.
@@ -108,8 +128,21 @@ class Gathering:
         self._bases[port] = base
         self.reflexive.add_port(base, port, now)
 
+    def add_stun_server(self, host: str, port: int, url: str, now: float) -> None:
+        """Ask one more server, given by address; `url` is what the user calls it."""
+        self._stun_urls.setdefault((host, port), url)
+        self.reflexive.add_server(host, port, now)
+
     def add_relayed(
-        self, relayed: Address, mapped: Address | None, port: int, preference: int, *, server: str, transport: str
+        self,
+        relayed: Address,
+        mapped: Address | None,
+        port: int,
+        preference: int,
+        *,
+        server: str,
+        transport: str,
+        url: str,
     ) -> None:
         """A TURN server relays for us; `port` sends and receives through it.
 
@@ -119,6 +152,7 @@ class Gathering:
             relayed, mapped or NOWHERE, server=server, local_preference=preference, transport=transport
         )
         self.forbid_path_mtu_discovery(port)
+        self._sources[candidate.host, candidate.port] = CandidateSource(url, transport)
         self._add(candidate, port, candidate.host)
 
     def remove_port(self, port: int) -> None:
@@ -126,6 +160,8 @@ class Gathering:
         self._bases.pop(port, None)
         self._without_mtu.discard(port)
         self.reflexive.remove_port(port)
+        for address in self._ice.addresses_of(port):
+            self._sources.pop(address, None)
 
     def end_of_sources(self) -> None:
         """There are no further host or relayed candidates."""
@@ -152,13 +188,19 @@ class Gathering:
         """Take what the STUN servers answered, and find out whether gathering is complete."""
         for event in self.reflexive.poll_events():
             if isinstance(event, ReflexiveCandidateFound):
+                source = CandidateSource(self._url(event.server))
+                self._sources[event.candidate.host, event.candidate.port] = source
                 self._add(event.candidate, event.port, None)
             else:
-                self._emit(_failure(event))
+                self._emit(IceServerFailed(self._url(event.server), event.code, event.reason))
         if self._sources_ended and self.reflexive.is_finished and self.state is IceGatheringState.GATHERING:
             self._ice.end_of_local_candidates(now)
             self._emit(LocalCandidate(None))
             self._set_state(IceGatheringState.COMPLETE)
+
+    def _url(self, server: Address) -> str:
+        host, port = server
+        return self._stun_urls.get(server) or f"stun:{f'[{host}]' if ':' in host else host}:{port}"
 
     def _set_state(self, state: IceGatheringState) -> None:
         if self.state is not state:
@@ -174,9 +216,3 @@ class Gathering:
         mid, index = self._negotiator.transport_section
         ufrag = self._ice.local_parameters.ufrag
         self._emit(LocalCandidate(IceCandidate(candidate.to_sdp(), mid, index, ufrag)))
-
-
-def _failure(event: ServerFailed) -> IceServerFailed:
-    host, port = event.server
-    text = f"[{host}]" if ":" in host else host
-    return IceServerFailed(f"stun:{text}:{port}", event.code, event.reason)

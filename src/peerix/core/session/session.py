@@ -64,6 +64,7 @@ class Session:
     """One connection. `datagrams_to_send` is to be called after every other call; it sends what they made.
 
     :param max_packet_size: largest UDP payload; None lets path-MTU discovery look for it.
+    :param congestion_control: the name of the congestion controller; None for the default.
     """
 
     __slots__ = (
@@ -88,10 +89,11 @@ class Session:
         fingerprints: Sequence[Fingerprint],
         receive_limit: int,
         max_packet_size: int | None = None,
+        congestion_control: str | None = None,
     ) -> None:
         ice = IceAgent(controlling=True, random_bytes=random_bytes)
         base = packet_size(min(BASE_PACKET_SIZE, max_packet_size or BASE_PACKET_SIZE))
-        config = SctpConfig()
+        config = SctpConfig() if congestion_control is None else SctpConfig(congestion_control=congestion_control)
         if max_packet_size is not None:
             config.max_packet_size_limit = packet_size(max_packet_size)
         self._base_size = base
@@ -178,9 +180,9 @@ class Session:
         self._gather(now)
         self._advance(now)
 
-    def add_stun_server(self, host: str, port: int, now: float) -> None:
-        """Ask a server, given by address, what it sees of our sockets."""
-        self.negotiation.gathering.reflexive.add_server(host, port, now)
+    def add_stun_server(self, host: str, port: int, now: float, *, url: str = "") -> None:
+        """Ask a server, given by address, what it sees of our sockets. `url` is what the user calls it."""
+        self.negotiation.gathering.add_stun_server(host, port, url, now)
         self._gather(now)
         self._advance(now)
 
@@ -194,13 +196,17 @@ class Session:
         *,
         server: str,
         transport: str,
+        url: str = "",
     ) -> None:
         """A TURN server relays for us: what is sent to `port` goes out from `relayed`.
 
         :param mapped: what the server sees of us; None keeps it secret.
         :param server: the server's address, `transport` how it is reached: equal ones share a foundation.
+        :param url: what the user calls it.
         """
-        self.negotiation.gathering.add_relayed(relayed, mapped, port, preference, server=server, transport=transport)
+        self.negotiation.gathering.add_relayed(
+            relayed, mapped, port, preference, server=server, transport=transport, url=url
+        )
         self._advance(now)
 
     def remove_local_port(self, port: int, now: float) -> None:

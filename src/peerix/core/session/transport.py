@@ -88,6 +88,11 @@ class Transport:
         self._role = role
         self._fingerprints = fingerprints
 
+    @property
+    def peer_fingerprints(self) -> Sequence[Fingerprint]:
+        """Those that the other side announced; one of them is its certificate's once DTLS is connected."""
+        return self._fingerprints
+
     def receive(self, port: int, batch: Sequence[Received], now: float) -> list[bytes]:
         """Take what a port received and return the packets that were in it.
 
@@ -95,7 +100,7 @@ class Transport:
         connectivity check came.
         """
         plaintexts: list[bytes] = []
-        is_known = self.ice.is_known
+        traffic_of = self.ice.traffic
         receive = self.dtls.receive
         for source, data, segment_size in batch:
             if not data:
@@ -103,7 +108,9 @@ class Transport:
             # Every datagram of an established connection is application data: one look at all first bytes at once.
             firsts = data[::segment_size] if segment_size else data[:1]
             if not firsts.strip(_APPLICATION_DATA) and self.dtls.state is DtlsState.CONNECTED:
-                if is_known(port, source):
+                if (traffic := traffic_of(port, source)) is not None:
+                    traffic.packets_received += len(firsts)
+                    traffic.bytes_received += len(data)
                     receive(data, segment_size, plaintexts, now)
                     self.counters.bytes_received += len(data)
                 else:
@@ -205,6 +212,9 @@ class Transport:
             start = end
         self.counters.packets_sent += count
         self.counters.bytes_sent += total
+        if (traffic := self.ice.traffic(port, destination)) is not None:
+            traffic.packets_sent += count
+            traffic.bytes_sent += total
         return outgoing
 
     def next_timeout(self) -> float | None:
