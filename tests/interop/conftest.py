@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from tests.support.broken_network import network
 from tests.support.browser_hosts import BROWSERS, EXAMPLE, KINDS, OPEN, everything_inside, run_browser
 from tests.support.npm import install_packages
 from tests.support.stacks import PROCESSES
@@ -57,7 +58,7 @@ def nats(host: BrowserHost, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     server.stop()
 
 
-@pytest.fixture(scope="session", params=[*PROCESSES, *BROWSERS])
+@pytest.fixture(scope="session", params=[*PROCESSES, *OPEN])
 def stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, browser_hosts: Hosts
 ) -> Iterator[Stack]:
@@ -79,3 +80,6 @@ def same_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         network = request.getfixturevalue("stack").network
     with everything_inside(network, monkeypatch):
         yield
+
+
+__all__ = ["network"]

@@ -10,13 +10,14 @@ from anyio import create_task_group
 from peerix.rtc import ConnectionState
 from tests.support.browser_hosts import HIDING, OPEN
 from tests.support.foreign import Foreign, connected, drink, pour, wire
-from tests.support.peers import until
+from tests.support.stacks import two_loops
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from tests.support.foreign import Offerer, Wire
     from tests.support.stacks import Stack
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, two_loops]
 
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
 in_browsers = pytest.mark.parametrize("stack", OPEN, indirect=True)

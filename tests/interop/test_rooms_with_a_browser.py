@@ -8,8 +8,9 @@ import pytest
 from anyio import fail_after
 
 from tests.support.browser_hosts import BROWSERS
-from tests.support.browser_peers import PATIENCE, browser_peer, python_peer
-from tests.support.peers import is_connected, until
+from tests.support.browser_peers import browser_peer, python_peer
+from tests.support.peers import is_connected
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from tests.support.browsers import Browser
@@ -30,7 +31,7 @@ async def test_whoever_joins_first_they_see_each_other_and_chat(
                 await peer.join("room", {"name": "Python"})
             else:
                 await page.join({"name": "Page"})
-        await until(lambda: is_connected(peer, 1), within=PATIENCE)
+        await until(lambda: is_connected(peer, 1))
         await page.wait_open("chat")
         (remote,) = peer.remotes.values()
         assert (remote.id, remote.metadata) == (page.id, {"name": "Page"})

@@ -15,16 +15,18 @@ from peerix.core.rooms.namespaces import namespace as room_namespace
 from peerix.core.rooms.protobuf import SIGNAL_SCHEMA, decode, encode
 from peerix.core.rooms.signaling import SignalType
 from tests.support.browser_hosts import BROWSERS
-from tests.support.browser_peers import PATIENCE, browser_peer, python_peer, where
-from tests.support.peers import Log, is_connected, until
+from tests.support.browser_peers import browser_peer, python_peer, where
+from tests.support.peers import Log, is_connected
+from tests.support.stacks import two_loops
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from tests.support.browser_hosts import BrowserHost
+    from tests.support.broken_network import Network
     from tests.support.browser_peers import BrowserPeer
     from tests.support.browsers import Browser
     from tests.support.nats_server import WebSocketNatsServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, two_loops]
 
 CERTAIN = 20
 """So many tries miss one of two equal chances in one of a million runs."""
@@ -52,7 +54,7 @@ class CrossingDriver(NatsDriver):
             super().dispatch(namespace, data)
 
     async def cross(self) -> None:
-        await until(lambda: self.outgoing is not None and self.incoming is not None, within=PATIENCE)
+        await until(lambda: self.outgoing is not None and self.incoming is not None)
         assert self.outgoing is not None
         assert self.incoming is not None
         self.crossed = True
@@ -71,7 +73,7 @@ async def make_them_cross(nats: WebSocketNatsServer, page: BrowserPeer, peer: Pe
     announcement = encode(
         SIGNAL_SCHEMA, {"type": SignalType.ANNOUNCE, "flags": 0, "sender": decode_base62(page.id, 33), "payload": b""}
     )
-    await until(lambda: driver.outgoing is not None, within=PATIENCE)
+    await until(lambda: driver.outgoing is not None)
     async with NatsDriver(nats.url) as forger:
         await forger.publish(room_namespace("room", hashing=True), announcement)
         await driver.cross()
@@ -113,35 +115,39 @@ async def test_two_pages_and_python_that_join_in_the_same_instant_all_meet(
                 tasks.start_soon(one.join)
                 tasks.start_soon(peer.join, "room")
                 tasks.start_soon(other.join)
-            await until(lambda: is_connected(peer, 2), within=PATIENCE)
+            await until(lambda: is_connected(peer, 2))
             await one.wait_connected(2)
             await other.wait_connected(2)
 
 
-async def test_a_page_that_crashes_is_noticed(browser: Browser, nats: WebSocketNatsServer) -> None:
-    async with browser_peer(browser, nats) as page, python_peer(nats, connection_timeout=2.0) as peer:
+async def test_a_page_that_crashes_is_noticed(browser: Browser, nats: WebSocketNatsServer, network: Network) -> None:
+    async with browser_peer(browser, nats) as page, python_peer(nats) as peer:
         log = Log(peer)
         await peer.open("chat")
         await page.join()
         await peer.join("room")
         await page.wait_open("chat")
         await page.page.crash()
-        await until(lambda: not peer.remotes, within=60)
-        await log.wait("connection:closed")
+        network.notice_soon(peer, give_up_after=1.0)
+        await until(lambda: log.of("connection:closed"))
+        assert not peer.remotes
 
 
-async def test_python_comes_back_to_a_page_when_the_path_was_cut(host: BrowserHost, nats: WebSocketNatsServer) -> None:
+async def test_python_comes_back_to_a_page_when_the_path_was_cut(
+    browser: Browser, nats: WebSocketNatsServer, network: Network
+) -> None:
     """With encryption on a page never gets its own invitation out, so this side has to."""
-    async with browser_peer(host.browser, nats, timeout=2) as page, python_peer(nats, connection_timeout=2.0) as peer:
+    async with browser_peer(browser, nats, timeout=8) as page, python_peer(nats) as peer:
         log = Log(peer)
         await peer.open("chat")
         await page.join()
         await peer.join("room")
         await page.wait_open("chat")
-        with host.cut():
-            await until(lambda: log.of("connection:closed"), within=60)
-            await page.wait_event("connection:closed")
-        with fail_after(60):
+        network.cut(peer, give_up_after=1.0)
+        await until(lambda: log.of("connection:closed"))
+        await page.wait_event("connection:closed")
+        network.mend()
+        with fail_after(2 * PATIENCE):
             while (await page.remotes()).get(peer.id or "", {}).get("state") != "connected":
                 await anyio.sleep(0.05)
         await page.wait_open("chat")

@@ -10,16 +10,19 @@ from anyio import EndOfStream, create_task_group
 
 from peerix.core.errors import MessageTooLarge
 from peerix.rtc import ConnectionState, ReadyState, SignalingState
-from tests.support.foreign import PATIENCE, connected, drink, pour, snake_case, trickle, wire
-from tests.support.peers import until
+from tests.support.browser_hosts import BROWSERS
+from tests.support.foreign import connected, drink, pour, snake_case, trickle, wire
+from tests.support.stacks import PROCESSES, two_loops
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from peerix.rtc import DataChannel
     from tests.support.foreign import Offerer
     from tests.support.stacks import Stack
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, two_loops]
 
+everywhere = pytest.mark.parametrize("stack", [*PROCESSES, *BROWSERS], indirect=True)
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
 either_acts = pytest.mark.parametrize("actor", ["we", "they"])
 
@@ -65,6 +68,7 @@ async def test_a_channel_is_the_same_on_both_sides(stack: Stack, offerer: Offere
         assert (await theirs.receive(), await ours.receive()) == ("from us", "from them")
 
 
+@everywhere
 @either_offers
 @pytest.mark.parametrize("channel_id", [0, 1, 500])
 async def test_a_channel_with_an_agreed_id_is_open_without_a_word(
@@ -182,6 +186,7 @@ async def test_a_label_can_be_opened_again_after_its_channel_was_closed(stack: S
             await until(partial(is_closed, ours))
 
 
+@everywhere
 @either_offers
 @either_acts
 async def test_another_offer_leaves_the_channels_alone(stack: Stack, offerer: Offerer, actor: Offerer) -> None:
@@ -195,6 +200,7 @@ async def test_another_offer_leaves_the_channels_alone(stack: Stack, offerer: Of
             assert await ours.receive() == "pong"
 
 
+@everywhere
 @either_offers
 async def test_candidates_may_come_one_by_one(stack: Stack, offerer: Offerer) -> None:
     if "trickle" in stack.cannot:
@@ -219,6 +225,7 @@ async def test_candidates_may_come_one_by_one(stack: Stack, offerer: Offerer) ->
         tasks.cancel_scope.cancel()
 
 
+@everywhere
 @either_offers
 async def test_megabytes_go_both_ways_at_once(stack: Stack, offerer: Offerer) -> None:
     size, count = 16_384, 256
@@ -242,6 +249,7 @@ async def test_a_lossy_channel_brings_whole_messages(stack: Stack, offerer: Offe
         assert {await ours.receive() for _ in sent} == sent
 
 
+@everywhere
 @either_offers
 async def test_a_connection_that_we_close_closes_their_channels(stack: Stack, offerer: Offerer) -> None:
     async with connected(stack.agent, stack.configuration, offerer) as (both, _, theirs):
@@ -249,12 +257,13 @@ async def test_a_connection_that_we_close_closes_their_channels(stack: Stack, of
         await theirs.wait_closed()
 
 
+@everywhere
 @either_offers
 async def test_a_connection_that_they_close_ends_here(stack: Stack, offerer: Offerer) -> None:
     async with connected(stack.agent, stack.configuration, offerer) as (both, ours, _):
         await both.theirs.end()
         if "goodbye" in stack.cannot:
-            await until(lambda: both.ours.connection_state is not ConnectionState.CONNECTED, within=PATIENCE)
+            await until(lambda: both.ours.connection_state is not ConnectionState.CONNECTED)
             return
         await until(lambda: both.ours.connection_state is ConnectionState.CLOSED)
         await until(partial(is_closed, ours))

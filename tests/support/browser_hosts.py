@@ -101,23 +101,6 @@ class BrowserHost:
             return WebSocketNatsServer(program, folder)
         return WebSocketNatsServer(program, folder, host=BROWSER_ADDRESS, network=self.its_network)
 
-    @contextmanager
-    def cut(self) -> Iterator[None]:
-        """Let nothing out of the browser for a while; nobody is told."""
-        if self.its_network is None:
-            assert isinstance(self.browser, Chromium)
-            with self.browser.network_stopped():
-                yield
-            return
-        nobody = ("lladdr", "02:00:00:00:00:99", "nud", "permanent")
-        for address in PEER_ADDRESSES:
-            self.its_network.ip("neighbour", "replace", address, *nobody, "dev", "lan")
-        try:
-            yield
-        finally:
-            for address in PEER_ADDRESSES:
-                self.its_network.ip("neighbour", "delete", address, "dev", "lan")
-
 
 @contextmanager
 def run_browser(kind: Kind, folder: Path) -> Iterator[BrowserHost]:

@@ -13,15 +13,13 @@ from anyio import CancelScope, fail_after, move_on_after
 
 from peerix import NatsDriver, Peer
 from tests.support.peers import LOOPBACK
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from tests.support.browsers import Browser, Page
     from tests.support.nats_server import WebSocketNatsServer
-
-PATIENCE = 20.0
-"""Seconds after which a test gives up."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,7 +19,8 @@ from tests.support.browsers import ORIGIN, Browser, Page, environment_in, read_p
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
 ASK_FOR_LOCAL_NETWORK = ("LocalNetworkAccessChecks", "LocalNetworkAccessChecksWebSockets")
@@ -138,25 +138,6 @@ class Chromium(Browser):
         await self.command("Page.navigate", session, url=f"{ORIGIN}/{path}")
         await page.wait_ready()
         return page
-
-    @contextlib.contextmanager
-    def network_stopped(self) -> Iterator[None]:
-        """Stop the process that has all sockets of the pages, as when a lid is closed for a while."""
-        process = self._find_process("network.mojom.NetworkService")
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(process, signal.SIGCONT)
-
-    def _find_process(self, mark: str) -> int:
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                process = int(folder.name)
-                ours = os.getsid(process) == self._process.pid
-                if ours and mark.encode() in (folder / "cmdline").read_bytes():
-                    return process
-        raise ProcessLookupError(mark)
 
     def stop(self) -> None:
         """End the browser, with every process of it."""

@@ -19,15 +19,13 @@ from peerix.rtc import (
     PeerConnection,
     SessionDescription,
 )
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from peerix.rtc import EventStream
     from tests.support.agents import Agent
-
-PATIENCE = 15.0
-"""Seconds after which a test gives up: a browser's first connection is slow on a busy machine."""
 
 Offerer: TypeAlias = Literal["we", "they"]
 

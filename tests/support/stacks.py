@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.support.agents import INTEROP, ProcessAgent, start_aiortc
 from tests.support.components import require_program
 from tests.support.connections import LOOPBACK
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from peerix.rtc import Configuration
     from tests.support.agents import Agent
     from tests.support.namespaces import Namespace
+
+
+two_loops = pytest.mark.parametrize(
+    "anyio_backend",
+    [pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"), pytest.param(("trio", {}), id="trio")],
+    indirect=True,
+)
+"""What is tried in breadth is tried on asyncio and trio; uvloop has its part in what `make test` runs."""
 
 
 @dataclass(slots=True, frozen=True)
