@@ -27,15 +27,13 @@ class Link:
         self._packets: list[tuple[float, int, bytes]] = []
 
     def send(self, packet: bytes, now: float) -> None:
-        wait = 0.0
-        if self.rate is not None:
-            wait = max(self.free_at - now, 0.0)
-            if wait <= self.queue:
-                self.free_at = now + wait + len(packet) / self.rate
-                wait = self.free_at - now
+        wait = max(self.free_at - now, 0.0)
         if wait > self.queue or self.chance.random() < self.loss:
             self.lost += 1
             return
+        if self.rate is not None:
+            wait += len(packet) / self.rate
+            self.free_at = now + wait
         self._count += 1
         arrival = now + wait + self.delay + self.chance.uniform(0, self.jitter)
         heapq.heappush(self._packets, (arrival, self._count, packet))

@@ -1,0 +1,20 @@
+"""Send-side bandwidth estimation (draft-ietf-rmcat-gcc-02): `BandwidthEstimator` is the whole of it."""
+
+from __future__ import annotations
+
+from peerix.core.rtp.bandwidth.estimator import MIN_BITRATE, START_BITRATE, BandwidthEstimator
+from peerix.core.rtp.bandwidth.probing import Probe, Prober
+from peerix.core.rtp.bandwidth.sent_packets import PacketResult, SentPackets
+from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
+
+__all__ = [
+    "MIN_BITRATE",
+    "START_BITRATE",
+    "BandwidthEstimator",
+    "PacketResult",
+    "Probe",
+    "Prober",
+    "SentPackets",
+    "TrendlineEstimator",
+    "Usage",
+]

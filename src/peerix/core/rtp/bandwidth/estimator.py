@@ -1,0 +1,151 @@
+"""Send-side bandwidth estimation: what the path carries, from the delay, the loss, and probes (GCC).
+
+packets leave  --sent-->  SentPackets  --feedback-->  results  -->  trend, arriving rate, loss, probes  -->  bitrate
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peerix.core.rtp.bandwidth.probing import Prober
+from peerix.core.rtp.bandwidth.rates import LOSS_HIGH, AcknowledgedRate, DelayBasedRate, LossBasedLimit
+from peerix.core.rtp.bandwidth.sent_packets import NO_PROBE, SentPackets
+from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
+
+if TYPE_CHECKING:
+    from peerix.core.rtp.bandwidth.sent_packets import PacketResult
+    from peerix.core.rtp.rtcp import TransportFeedback
+
+START_BITRATE = 300_000.0
+MIN_BITRATE = 30_000.0
+"""Bit/s below which nothing useful can be sent."""
+
+FEEDBACK_TIMEOUT = 1.0
+"""Seconds without feedback, while packets are in flight, after which the bitrate is halved."""
+
+_DEFAULT_ROUND_TRIP = 0.1
+
+
+class BandwidthEstimator:
+    """The bitrate of everything that is sent on one transport, in bit/s.
+
+    `maximum` is what is wanted at most; nothing beyond is searched for.
+    """
+
+    __slots__ = (
+        "_acknowledged",
+        "_delay_based",
+        "_heard_at",
+        "_loss_based",
+        "_maximum",
+        "_remote_limit",
+        "_started",
+        "_trendline",
+        "prober",
+        "sent_packets",
+    )
+
+    def __init__(self, maximum: float, start: float = START_BITRATE) -> None:
+        self._maximum = maximum
+        self._delay_based = DelayBasedRate(start)
+        self._loss_based = LossBasedLimit()
+        self._trendline = TrendlineEstimator()
+        self._acknowledged = AcknowledgedRate()
+        self._remote_limit = float("inf")
+        self._heard_at = 0.0
+        self._started = False
+        self.prober = Prober()
+        self.sent_packets = SentPackets()
+
+    @property
+    def bitrate(self) -> float:
+        """What may be sent."""
+        wanted = min(self._delay_based.bitrate, self._loss_based.limit, self._remote_limit, self._maximum)
+        return max(wanted, MIN_BITRATE)
+
+    @property
+    def usage(self) -> Usage:
+        """What the delays say of the path."""
+        return self._trendline.usage
+
+    @property
+    def loss(self) -> float:
+        """The share of packets that was lost of late."""
+        return self._loss_based.loss
+
+    @property
+    def round_trip_time(self) -> float | None:
+        """Seconds, with what the receiver waited before its feedback."""
+        return self.sent_packets.round_trip_time
+
+    def set_maximum(self, maximum: float) -> None:
+        """Want another bitrate at most."""
+        self._maximum = maximum
+
+    def set_remote_limit(self, bitrate: float) -> None:
+        """Take what the receiver says that it takes (REMB)."""
+        self._remote_limit = bitrate
+
+    def sent(self, size: int, now: float) -> int:
+        """Note a packet that leaves now, `size` bytes with all headers, and give its transport-wide number."""
+        if not self._started:
+            self._started = True
+            self._heard_at = now
+            self.prober.start(self._delay_based.bitrate, self._maximum, now)
+        probe = self.prober.active
+        number = self.sent_packets.add(size, now, NO_PROBE if probe is None else probe.number)
+        self.prober.sent(size, now)
+        return number
+
+    def receive_feedback(self, feedback: TransportFeedback, now: float) -> None:
+        """Take transport-wide feedback."""
+        results = self.sent_packets.receive(feedback, now)
+        if not results:
+            return
+        self._heard_at = now
+        found = self._take_results(results, now)
+        round_trip = self.sent_packets.round_trip_time or _DEFAULT_ROUND_TRIP
+        lost = sum(result.arrived_at is None for result in results)
+        arriving = self._acknowledged.bitrate()
+        self._loss_based.receive(lost, len(results), self.bitrate, arriving, round_trip, now)
+        if found is not None and self.usage is not Usage.OVERUSE:
+            self._take_probe(found)
+            arriving = None
+        self._delay_based.bitrate = min(self._delay_based.bitrate, max(self._maximum, MIN_BITRATE))
+        self._delay_based.update(self.usage, arriving, round_trip, now)
+        if self.usage is Usage.OVERUSE or self.loss > LOSS_HIGH:
+            self.prober.postpone(now)
+        elif self.usage is Usage.NORMAL:
+            self.prober.search(self.bitrate, min(self._maximum, self._remote_limit), now)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` wants to be called."""
+        return self._heard_at + FEEDBACK_TIMEOUT if self._started and self.sent_packets.in_flight > 0 else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Halve the bitrate when nothing is heard: the path may be full beyond its queue."""
+        at = self.next_timeout()
+        if at is not None and now >= at:
+            self._heard_at = now
+            self._delay_based.set_bitrate(max(self.bitrate / 2, MIN_BITRATE))
+            self.prober.postpone(now)
+
+    def _take_results(self, results: list[PacketResult], now: float) -> float | None:
+        """Feed the parts; gives what a probe has found."""
+        found: float | None = None
+        for result in results:
+            if result.arrived_at is not None:
+                if result.probe == NO_PROBE:  # a probe makes a queue of its own
+                    self._trendline.receive(result.sent_at, result.arrived_at)
+                self._acknowledged.receive(result.size, result.arrived_at)
+            if result.probe != NO_PROBE:
+                measured = self.prober.receive(result, now)
+                found = measured if measured is not None else found
+        return found
+
+    def _take_probe(self, measured: float) -> None:
+        # A probe that found less than the estimate was disturbed: the delays will tell.
+        if measured > self.bitrate:
+            self._delay_based.set_bitrate(min(measured, self._maximum))
+            self._loss_based.raise_to(measured)
+            self._acknowledged.reset()
