@@ -12,7 +12,7 @@ import pytest
 from anyio import fail_after, sleep, wait_readable
 
 from peerix.core.session.transport import FRAGMENTABLE
-from peerix.rtc.datagram_socket import DatagramSocket
+from peerix.rtc.datagram_socket import MAX_DRAIN_BYTES, DatagramSocket
 from peerix.rtc.udp_port import MAX_BACKLOG, UdpPort
 from tests.support.namespaces import two_hosts
 
@@ -226,3 +226,15 @@ async def test_many_datagrams_a_call_are_still_possible_after_some_were_too_larg
             assert sender.send(receiver.address, bytes(3600), 1200) == 3600
         assert sender.counters.datagrams_sent == before + 3
         assert datagrams(await drain(receiver)) == [bytes(1200)] * 3
+
+
+async def test_a_wake_up_reads_no_more_than_so_many_bytes() -> None:
+    with pair() as (sender, receiver):
+        for _ in range(40):
+            sender.send(receiver.address, bytes(60_000), 0)
+        batch = await drain(receiver)
+        size = sum(len(data) for _, data, _ in batch)
+        assert size <= MAX_DRAIN_BYTES + 65_535
+        if receiver.receive_buffer > 4 * MAX_DRAIN_BYTES:  # else the system kept less than that
+            assert size >= MAX_DRAIN_BYTES
+            assert await drain(receiver)

@@ -29,7 +29,10 @@ WANTED_BUFFER = 4 * 1024 * 1024
 """Bytes asked for as SO_RCVBUF and SO_SNDBUF. The system grants what its limits allow."""
 
 MAX_DRAIN = 64
-"""Reads a wake-up: enough to empty a full socket buffer, few enough to let other tasks live."""
+"""Reads a wake-up: enough for a burst, few enough to let other tasks live."""
+
+MAX_DRAIN_BYTES = 1024 * 1024
+"""Bytes a wake-up: what is read at once is in memory at once, and a process does not give back all of its peak."""
 
 _BUFFER_SIZE = 65_535
 _SOL_UDP = 17
@@ -95,8 +98,9 @@ class DatagramSocket:
         self.sock.close()
 
     def drain(self) -> list[Received]:
-        """Read what has arrived, at most MAX_DRAIN reads; an empty list when there is nothing."""
+        """Read what has arrived, up to MAX_DRAIN reads or MAX_DRAIN_BYTES; an empty list when there is nothing."""
         batch: list[Received] = []
+        size = 0
         read = self._read_many if self._gro else self._read_one
         for _ in range(MAX_DRAIN):
             try:
@@ -111,6 +115,9 @@ class DatagramSocket:
                 continue
             if received[1]:
                 batch.append(received)
+                size += len(received[1])
+                if size >= MAX_DRAIN_BYTES:
+                    break
         return batch
 
     def _read_many(self) -> Received:

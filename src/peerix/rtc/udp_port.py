@@ -117,6 +117,7 @@ class UdpPort:
             batch = sock.drain()
             if batch:
                 self._receiver.receive_datagrams(self.port_id, batch, time.monotonic())
+            del batch  # else it would stay in memory until the next one
 
     async def _write_backlog(self) -> None:
         try:
