@@ -106,6 +106,8 @@ class ExamplePage:
     async def open(cls, browser: Chromium, url: str) -> ExamplePage:
         """Open it, and wait until its scripts have run."""
         page = await browser.open("blank/blank.html")
+        # What a page of another test has remembered.
+        await page.command("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
         await page.command("Page.navigate", url=url)
         opened = cls(page)
         await opened.until("document.body?.dataset.view === 'join'")
@@ -154,13 +156,14 @@ class ExamplePage:
         await self.until("document.body.dataset.view === 'room'")
 
     async def until_connected(self, *names: str) -> None:
-        """Wait until it is connected with others, and has channels for talk and files with those who take files."""
+        """Wait until others hear what is said here."""
         found = "[...document.querySelectorAll('.member[data-state=connected] .name')].map((each) => each.textContent)"
         await self.until(f"{json.dumps(names)}.every((name) => {found}.includes(name))")
 
-    async def until_takers(self) -> None:
-        """Wait until somebody takes files."""
+    async def until_takers(self, *names: str) -> None:
+        """Wait until somebody takes files, and all of these do."""
         await self.until("!document.querySelector('#attach').disabled")
+        await self.until(f"{json.dumps(names)}.every((name) => document.querySelector('#attach').title.includes(name))")
 
     async def click(self, selector: str) -> None:
         """Press a button."""
@@ -184,6 +187,7 @@ class ExamplePage:
 
     async def drop(self, *files: Path) -> None:
         """Drag files into the page, and drop them."""
+        await self._page.command("Page.bringToFront")
         data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             await self._page.command("Input.dispatchDragEvent", type=kind, x=300, y=300, data=data)

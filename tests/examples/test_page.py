@@ -114,10 +114,7 @@ async def test_a_dropped_file_reaches_all_who_take_files(
     one, other = await open_page(), await open_page()
     await one.join(room, "Ada")
     await other.join(room, "Grete")
-    for page, names in ((one, ("Robot", "Grete")), (other, ("Robot", "Ada"))):
-        await page.until_connected(*names)
-    await one.until("document.querySelectorAll('.member').length === 3")
-    await one.until_takers()
+    await one.until_takers("Robot", "Grete")
     await one.drop(file)
     await event_of(terminal, "received", name="data.bin")
     assert (await other.save("data.bin", tmp_path / "saved")).read_bytes() == file.read_bytes()
@@ -208,6 +205,7 @@ async def test_whoever_leaves_can_join_again(page: ExamplePage, cli: Start, room
     await page.until("document.body.dataset.view === 'join'")
     assert await page.evaluate("location.hash") == f"#{room}"
     await page.submit()
+    await page.until("document.body.dataset.view === 'room'")
     await page.until_connected("Robot")
     await page.say("back again")
     await event_of(terminal, "message", data="back again")

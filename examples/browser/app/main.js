@@ -106,11 +106,11 @@ const listen = () => {
 
 const refresh = () => {
   const { members, takers } = session;
-  showMembers(find("#members"), session.id, own.name, members);
+  showMembers(find("#members"), own, session);
   find("#count").textContent = String(members.length + 1);
   find("#alone").hidden = members.length > 0;
   find("#attach").disabled = takers.length === 0;
-  find("#attach").title = takers.length === 0 ? "Nobody here takes files" : "Send files";
+  find("#attach").title = takers.length === 0 ? "Nobody here takes files" : `Send files to ${listText(takers.map(nameOf))}`;
 };
 
 const signal = (active) => {

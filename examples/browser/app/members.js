@@ -24,10 +24,8 @@ export const avatar = (id, name) => {
   return made;
 };
 
-const stateText = (peer) => {
-  const state = STATES[peer.state] ?? peer.state;
-  return peer.state === "connected" && !takesFiles(peer) ? `${state} · takes no files` : state;
-};
+const stateText = (peer, state) =>
+  state === "connected" && !takesFiles(peer) ? "connected · takes no files" : (STATES[state] ?? state);
 
 const row = (id, name, state, text) => {
   const about = element("span", { className: "about" }, element("bdi", { className: "name", textContent: name }));
@@ -37,7 +35,10 @@ const row = (id, name, state, text) => {
   return made;
 };
 
-export const showMembers = (list, ownId, ownName, members) => {
-  const rows = members.map((peer) => row(peer.id, nameOf(peer), peer.state, stateText(peer)));
-  list.replaceChildren(row(ownId, nameOf({ id: ownId, metadata: { name: ownName } }), "connected", "you"), ...rows);
+export const showMembers = (list, own, session) => {
+  const rows = session.members.map((peer) => {
+    const state = session.stateOf(peer);
+    return row(peer.id, nameOf(peer), state, stateText(peer, state));
+  });
+  list.replaceChildren(row(own.id, own.name, "connected", "you"), ...rows);
 };

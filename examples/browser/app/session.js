@@ -61,7 +61,7 @@ export class Session extends Emitter {
   #listen() {
     const room = this.#room;
     room.on("connection", ({ name, peer }) => this.#follow(name, peer));
-    room.on("channel:open", () => this.emit("members"));
+    room.on("channel:open", ({ peer, label }) => this.#greet(peer, label));
     room.on("channel:close", () => this.emit("members"));
     room.on("channel:message", (event) => this.#receive(event));
     room.on("channel:error", ({ error }) => this.emit("trouble", { text: signalTrouble(error) }));
@@ -88,12 +88,23 @@ export class Session extends Emitter {
     return this.#with(FILES).filter(takesFiles);
   }
 
-  #follow(event, peer) {
+  // How it is with somebody; whom nothing can be said to yet is being connected.
+  stateOf(peer) {
+    return peer.state === "connected" && !this.listeners.includes(peer) ? "connecting" : peer.state;
+  }
+
+  #greet(peer, label) {
     if (this.#left) return;
-    if (event === "connection:connected" && !peer.greeted) {
+    if (label === CHAT && !peer.greeted) {
       peer.greeted = true;
       this.emit("here", { peer });
-    } else if (event === "connection:failed") {
+    }
+    this.emit("members");
+  }
+
+  #follow(event, peer) {
+    if (this.#left) return;
+    if (event === "connection:failed") {
       peer.failed = true;
       this.emit("trouble", { text: failureText(peer) });
     } else if (event === "connection:closed" && peer.greeted && !peer.failed) {

@@ -83,9 +83,12 @@ export const joinTrouble = (error, server) => {
   };
 };
 
+// Who does not encrypt sends plain payloads, and has no public key for an id.
+const PLAIN_SENDER = /^(Payload is not encrypted|the sender is no)/u;
+
 // What stopped a packet of somebody else.
 export const signalTrouble = (error) => {
-  if (error.message === "Payload is not encrypted") {
+  if (PLAIN_SENDER.test(error.message)) {
     return "Somebody in this room has switched encryption off, so you cannot reach each other. All must agree.";
   }
   if (error.name === "OperationError" || error instanceof SyntaxError) {
