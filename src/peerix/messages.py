@@ -44,6 +44,13 @@ class MessageData(ABC):
         :raises anyio.ClosedResourceError: it was thrown away, because nobody asked for it in time
         """
 
+    @abstractmethod
+    def cancel(self) -> None:
+        """Stop a message that is still arriving: its sender is told, and whoever reads it gets `TransferAborted`.
+
+        A message that is whole already is acknowledged, and stays as it is.
+        """
+
     @property
     @abstractmethod
     def failure(self) -> PeerixError | None:
@@ -78,6 +85,9 @@ class FrameData(MessageData):
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._claim()
         return _FrameIterator(self._frame.encode() if isinstance(self._frame, str) else self._frame)
+
+    def cancel(self) -> None:
+        """Do nothing: a frame is here already."""
 
     @property
     def failure(self) -> PeerixError | None:
@@ -172,6 +182,14 @@ class IncomingMessage(MessageData):
             if self._outcome is None:
                 await self.wait_changed()
         return self._outcome.get()
+
+    def cancel(self) -> None:
+        """See `MessageData.cancel`."""
+        if self._transfer.state is IncomingState.OPEN:
+            self._chunks.clear()
+            self._source.cancel(self._transfer)
+            self._outcome = self._outcome or _Outcome(error=self._transfer.error)
+            self.advance()
 
     @property
     def failure(self) -> PeerixError | None:

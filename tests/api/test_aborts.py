@@ -116,6 +116,17 @@ async def test_a_receiver_that_refuses_a_message_aborts_it_for_the_sender() -> N
         assert isinstance((await log.wait("channel:error")).error, TransferAborted)
 
 
+async def test_a_receiver_that_cancels_a_message_aborts_it_for_the_sender_and_goes_on() -> None:
+    async with peers_in_room() as (a, b):
+        log = Log(b, "channel:error")
+        b.on("channel:message", lambda event: event.data.cancel())
+        with fail_after(PATIENCE):
+            with pytest.raises(TransferAborted, match="receiver"):
+                await a.send(endless(), "chat")
+            assert await a.send("x", "chat") == (b.id,)
+        assert not log.events
+
+
 async def test_a_receiver_that_leaves_aborts_the_transfer() -> None:
     async with peers_in_room() as (a, b):
         transfer = a.send(endless(), "chat")

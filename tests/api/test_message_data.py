@@ -300,3 +300,61 @@ async def test_a_frame_that_nobody_claims_leaves_the_window_when_its_event_is_ha
     frame.taken()
     frame.handled()
     assert released == [1]
+
+
+async def test_cancelling_tells_the_sender_to_stop() -> None:
+    channel = Channel(chunk=b"ab")
+    channel.message.cancel()
+    assert channel.transfers.packets_to_send(0) == [cancellation(7)]
+
+
+async def test_cancelling_raises_in_everybody_who_reads_now_or_later() -> None:
+    channel = Channel(chunk=b"x" * 11, max_size=10)
+    iterator = aiter(channel.message)
+    await anext(iterator)
+    channel.message.cancel()
+    with pytest.raises(TransferAborted, match="receiver"):
+        await anext(iterator)
+    with pytest.raises(TransferAborted, match="receiver"):
+        await channel.message
+
+
+async def test_cancelling_wakes_who_waits() -> None:
+    channel = Channel(chunk=b"ab")
+    async with create_task_group() as tasks:
+        tasks.start_soon(soon, channel.message.cancel)
+        with fail_after(PATIENCE), pytest.raises(TransferAborted):
+            await channel.message
+
+
+async def test_cancelling_leaves_nothing_unread() -> None:
+    channel = Channel(chunk=b"ab")
+    channel.message.cancel()
+    channel.feed(b"cd")
+    assert channel.transfers.receiver.unread_bytes == 0
+
+
+async def test_a_message_that_is_whole_is_not_changed_by_cancelling() -> None:
+    channel = Channel(chunk=b"ab", done=True)
+    channel.message.cancel()
+    assert await channel.message == b"ab"
+
+
+async def test_cancelling_twice_is_once() -> None:
+    channel = Channel(chunk=b"ab")
+    channel.message.cancel()
+    channel.message.cancel()
+    assert channel.transfers.packets_to_send(0) == [cancellation(7)]
+
+
+async def test_a_message_that_nobody_wanted_can_still_be_cancelled() -> None:
+    channel = Channel(chunk=b"ab")
+    channel.message.handled()
+    channel.message.cancel()
+    assert channel.transfers.packets_to_send(0) == [cancellation(7)]
+
+
+async def test_a_frame_is_not_changed_by_cancelling() -> None:
+    data = FrameData("frame", lambda: None)
+    data.cancel()
+    assert await data == "frame"

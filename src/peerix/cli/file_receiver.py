@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, cast
@@ -156,8 +155,8 @@ class FileReceiver:
                 raise FileRefusedError(f"{MAX_FILES_AT_ONCE} files arrive already")
             await to_thread.run_sync(arrival.incoming.open)
         except (FileRefusedError, OSError) as error:
+            arrival.event.data.cancel()
             self._fail(arrival, f"refused: {error}")
-            self._tasks.start_soon(_refuse, arrival.event)
             return
         self._active += 1
         self._tasks.start_soon(self._take, arrival, aiter(arrival.event.data), sender)
@@ -170,11 +169,11 @@ class FileReceiver:
             await self._store(incoming, blocks, bar)
             path = await to_thread.run_sync(incoming.finish)
         except (FileRefusedError, OSError) as error:
+            arrival.event.data.cancel()
+            incoming.discard()  # before we say so
             self._fail(arrival, f"not kept: {error}")
-            # There is no way to stop this one message once its bytes were taken: the sender must not think
-            # that we have the file.
-            sender.remote.cancel_scope.cancel()
         except PeerixError as error:
+            incoming.discard()
             size = f" of {size_text(arrival.info.size)}" if arrival.info.size is not None else ""
             self._fail(arrival, f"interrupted after {size_text(incoming.size)}{size}, nothing is kept: {error}")
         else:
@@ -213,9 +212,3 @@ class FileReceiver:
         self.failures += 1
         name = one_line(arrival.info.name)
         self._output.error(f"{name!r} from {name_of(arrival.event.remote)} {reason}", **arrival.fields)
-
-
-async def _refuse(event: MessageEvent) -> None:
-    """Tell a sender to stop: the message is larger than what we await."""
-    with suppress(PeerixError, anyio.ClosedResourceError):
-        await event.data

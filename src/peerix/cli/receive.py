@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from peerix.cli.output import Output
     from peerix.cli.settings import Settings
 
-REFUSED_MESSAGE_SIZE = 1
-"""Bytes of a message that we await: awaiting a larger one tells its sender to stop, which is how a file is refused."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReceiveOptions:
@@ -39,7 +36,7 @@ async def receive(settings: Settings, options: ReceiveOptions, output: Output) -
     about_us = settings.about_us("receive")
     await to_thread.run_sync(make_folder, options.folder)
     driver = settings.driver()
-    peer = settings.peer(driver, max_message_size=REFUSED_MESSAGE_SIZE)
+    peer = settings.peer(driver)
     with output.bars():
         # The tasks end before the stream that they read is closed.
         async with (
