@@ -4,12 +4,14 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup system demo test test-all lint format bench fresh clean
+.PHONY: help setup system demo page test test-all conformance lint format bench fresh clean
 
 help:
 	@echo "make demo      two peers meet, chat and swap a file, and say what happened"
+	@echo "make page      a page to chat and swap files with Python peers from a browser, and the server that it needs"
 	@echo "make test      the tests, on asyncio, uvloop and trio (under 10 minutes)"
 	@echo "make test-all  every scenario, order and seed, and the manifest (under an hour)"
+	@echo "make conformance  breaks each behaviour of docs/conformance.md in a copy: its test has to fail"
 	@echo "make lint      ruff, mypy, pyright, import-linter, codespell, size walls"
 	@echo "make format    ruff format"
 	@echo "make bench     the benchmark of data channels, beside aiortc"
@@ -25,12 +27,18 @@ system:
 demo: setup
 	$(BIN)/peerix demo
 
+page: setup
+	@$(BIN)/python -m examples.browser $(ARGS)
+
 # One process by default, since many tests are about time; `make test JOBS=2` shares the modules out.
 test: setup system
 	$(BIN)/python -m pytest $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
 
 test-all: setup system
 	$(BIN)/python -m tools.test_all $(ARGS)
+
+conformance: setup system
+	$(BIN)/python -m tools.conformance --prove $(ARGS)
 
 # All checkers have their say, whatever the first one finds.
 CHECKERS := ruff mypy pyright imports spelling walls
