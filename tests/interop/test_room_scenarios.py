@@ -235,6 +235,7 @@ async def test_a_label_is_one_channel_whoever_opens_it(
         (remote,) = (await page.remotes()).values()
         assert [each["label"] for each in remote["channels"]] == ["chat"]
         assert len(log.of("channel:open")) == 1
+        assert len(await page.events("channel:open")) == 1
 
 
 @either_opens

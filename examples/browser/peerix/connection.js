@@ -240,13 +240,18 @@ export class Connection {
       if (framed && typeof data !== "string") channel.transfers.receive(data);
       else emit("message", { raw: data });
     };
-    native.onopen = () => emit("open");
+    // One that comes from the other side is open already, and Firefox still says that it opens.
+    const opened = () => emit("open");
+    native.addEventListener("open", opened, { once: true });
     native.onclose = () => {
       if (this.channels.get(label) === channel) this.channels.delete(label);
       emit("close");
     };
     emit("new");
-    if (native.readyState === "open") native.onopen();
+    if (native.readyState === "open") {
+      native.removeEventListener("open", opened);
+      opened();
+    }
   }
 
   closeChannel(label) {
