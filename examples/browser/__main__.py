@@ -66,6 +66,7 @@ def _command() -> str:
 
 
 async def _run(options: argparse.Namespace) -> None:
+    driver = "" if options.server is None else options.driver or _driver_of(options.server)
     if await install_packages(FOLDER):
         _say("Installed what the page needs from npm.")
     async with AsyncExitStack() as stack:
@@ -76,7 +77,7 @@ async def _run(options: argparse.Namespace) -> None:
             nats = await stack.enter_async_context(run_nats_server(origins))
             server, driver = nats.websocket_url, nats.url
         else:
-            server, driver = options.server, options.driver or _driver_of(options.server)
+            server = options.server
         about = {"server": server, "driver": driver, "command": _command()}
         site = Site(FOLDER, {"/site.json": json.dumps(about).encode()})
         listener = await stack.enter_async_context(await anyio.create_tcp_listener(local_host=HOST, local_port=port))
