@@ -12,12 +12,17 @@ from anyio import CancelScope, create_task_group, fail_after, sleep, wait_readab
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from peerix.rtc import Configuration, ConnectionState, PeerConnection, SessionDescription, gatherer, multicast_dns
-from peerix.rtc.multicast_dns import GROUP, MulticastDns
+from peerix.rtc.multicast_dns import MulticastDns
+from peerix.rtc.multicast_socket import GROUP, GROUP_IPV6
+from tests.support.namespaces import two_hosts
 from tests.support.nats_server import free_port
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from peerix.rtc.multicast_socket import MulticastSocket
+    from tests.support.namespaces import Namespace
 
 pytestmark = pytest.mark.anyio
 
@@ -62,6 +67,7 @@ def responder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Responder]:
     port = free_port()
     monkeypatch.setattr(multicast_dns, "PORT", port)
     monkeypatch.setattr(multicast_dns, "multicast_hosts", lambda: ["127.0.0.1"])
+    monkeypatch.setattr(multicast_dns, "multicast_interfaces", list[int])
     made = Responder(port)
     yield made
     made.sock.close()
@@ -140,13 +146,14 @@ async def test_another_listener_reads_on_when_the_first_one_ends(responder: Resp
 
 
 async def test_a_port_that_cannot_be_opened_leaves_the_system_to_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> socket.socket:
+    def refuse(port: int) -> MulticastSocket:
         raise PermissionError
 
     async def look_up(name: str) -> list[str]:
         return ["127.0.0.9"] if name == NAME else []
 
-    monkeypatch.setattr(multicast_dns, "_open_socket", refuse)
+    for name in ("Ipv4Multicast", "Ipv6Multicast"):
+        monkeypatch.setattr(multicast_dns, name, type(name, (), {"__new__": lambda _, port: refuse(port)}))
     monkeypatch.setattr(multicast_dns, "resolve_host", look_up)
     listener = MulticastDns()
     async with create_task_group() as tasks:
@@ -195,4 +202,55 @@ async def test_a_connection_on_loopback_does_not_listen() -> None:
         a.create_data_channel("chat")
         await a.set_local_description()
         await sleep(0.02)
-        assert multicast_dns.shared_multicast_dns()._sock is None
+        assert multicast_dns.shared_multicast_dns()._sockets == []
+
+
+class Ipv6Responder:
+    """A host that has given its IPv6 address a name, on a network without IPv4."""
+
+    def __init__(self, index: int, address: str) -> None:
+        self._index = index
+        self._address = address
+        self.sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        membership = socket.inet_pton(socket.AF_INET6, GROUP_IPV6) + struct.pack("@I", index)
+        self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+        self.sock.bind(("::", multicast_dns.PORT))
+
+    async def run(self) -> None:
+        while True:
+            await wait_readable(self.sock)
+            await checkpoint_if_cancelled()
+            query = self.sock.recv(9000)
+            name = query[12 : query.index(b"\0", 12) + 1]
+            record = struct.pack("!HHIH", 28, 0x8001, 120, 16) + socket.inet_pton(socket.AF_INET6, self._address)
+            answer = struct.pack("!HHHHHH", 0, 0x8400, 0, 1, 0, 0) + name + record
+            self.sock.sendto(answer, (GROUP_IPV6, multicast_dns.PORT, 0, self._index))
+
+
+@pytest.fixture
+def ipv6_network() -> Iterator[tuple[Namespace, Namespace]]:
+    """Two hosts on a cable that have IPv6 addresses only."""
+    with two_hosts() as hosts:
+        for number, host in enumerate(hosts, 1):
+            host.ip("addr", "del", f"10.99.0.{number}/24", "dev", "lan")
+        yield hosts
+
+
+async def test_a_name_is_found_on_a_network_without_ipv4(ipv6_network: tuple[Namespace, Namespace]) -> None:
+    here, there = ipv6_network
+    with there.inside():
+        responder = Ipv6Responder(socket.if_nametoindex("lan"), "fd99::2")
+    listener = MulticastDns()
+    try:
+        async with create_task_group() as tasks:
+            tasks.start_soon(responder.run)
+            with here.inside():  # the sockets that are opened here belong to that host
+                listener._users = 1
+                listener.join()
+            tasks.start_soon(listener.listen)
+            assert await listener.resolve(NAME) == ["fd99::2"]
+            tasks.cancel_scope.cancel()
+    finally:
+        listener._close()
+        responder.sock.close()

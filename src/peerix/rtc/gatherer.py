@@ -71,6 +71,7 @@ class Gatherer:
                 self._close_lost_ports(now)
                 self.open_ports()
                 self._servers.follow_network(now)
+                shared_multicast_dns().join()
                 self._start(tasks)
                 self._session.check_path(now)
                 self._pump.finish(now)

@@ -8,45 +8,42 @@ the address at once.
 from __future__ import annotations
 
 import ipaddress
-import socket
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import ifaddr
-from anyio import ClosedResourceError, Event, Lock, move_on_after, sleep_forever, wait_readable
+from anyio import ClosedResourceError, Event, Lock, create_task_group, move_on_after, sleep_forever, wait_readable
 from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 
 from peerix.core.mdns import NameCache, build_query
+from peerix.rtc.multicast_socket import Ipv4Multicast, Ipv6Multicast, drain
 from peerix.rtc.name_resolution import resolve_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import socket
+    from collections.abc import Iterable, Sequence
 
-GROUP = "224.0.0.251"
+    from peerix.rtc.multicast_socket import MulticastSocket
+
 PORT = 5353
-"""RFC 6762 section 3. Chromium answers over IPv4 only, IPv6 addresses too."""
+"""RFC 6762 section 3."""
 
 WAITS = (1.0, 1.0, 1.5)
 """A name is asked for at 0, 1 and 2 s; these are the seconds that each question waits for its answer."""
-
-MAX_DRAIN = 64
-MAX_MESSAGE = 9000
-"""RFC 6762 section 17."""
 
 _shared: RunVar[MulticastDns] = RunVar("_shared")
 
 
 class MulticastDns:
-    """The listener. Its socket is open as long as somebody listens; where it cannot be opened, the system is asked."""
+    """The listener. Its sockets are open as long as somebody listens; where there can be none, the system is asked."""
 
-    __slots__ = ("_begun", "_cache", "_joined", "_reading", "_sock", "_users", "_waiters")
+    __slots__ = ("_begun", "_cache", "_reading", "_sockets", "_users", "_waiters")
 
     def __init__(self) -> None:
         self._begun = Event()
         self._cache = NameCache()
-        self._sock: socket.socket | None = None
-        self._joined: set[str] = set()
+        self._sockets: list[MulticastSocket] = []
         self._reading = Lock()
         self._users = 0
         self._waiters: dict[str, Event] = {}
@@ -55,7 +52,7 @@ class MulticastDns:
         """Listen until cancelled. One of all who call this reads; when it ends, another one goes on."""
         self._users += 1
         try:
-            self._open()
+            self.join()
             self._begun.set()
             async with self._reading:
                 await self._read()
@@ -72,54 +69,48 @@ class MulticastDns:
         """Find the addresses of a name, asking for it when nobody has announced it; an empty list after 3.5 s."""
         with move_on_after(WAITS[0]):
             await self._begun.wait()
-        if self._sock is None:
+        if not self._sockets:
             return await resolve_host(name)
         query, key = build_query(name), name.lower().rstrip(".")
         for wait in WAITS if query else ():
             found = self.known(name)
             if found:
                 return found
-            self._ask(query)
+            for one in self._sockets:
+                one.ask(query)
             heard = self._waiters.setdefault(key, Event())
             with move_on_after(wait):
                 await heard.wait()
         self._waiters.pop(key, None)
         return self.known(name)
 
-    def _open(self) -> None:
-        with suppress(OSError):
-            if self._sock is None:
-                self._sock = _open_socket()
-            for host in multicast_hosts():
-                self._join(self._sock, host)
-
-    def _join(self, sock: socket.socket, host: str) -> None:
-        if host not in self._joined:
-            with suppress(OSError):  # an interface without multicast, or more than the system admits
-                membership = socket.inet_aton(GROUP) + socket.inet_aton(host)
-                sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-                self._joined.add(host)
+    def join(self) -> None:
+        """Listen on all interfaces that there are now."""
+        if not self._users:
+            return
+        if not self._sockets:
+            for kind in (Ipv4Multicast, Ipv6Multicast):
+                with suppress(OSError):  # a system without that family, or the port is somebody's own
+                    self._sockets.append(kind(PORT))
+        for one in self._sockets:
+            for interface in multicast_hosts() if isinstance(one, Ipv4Multicast) else multicast_interfaces():
+                one.join(interface)
 
     def _close(self) -> None:
-        if self._sock is not None:
-            self._sock.close()
-        self._sock = None
+        for one in self._sockets:
+            one.sock.close()
+        self._sockets.clear()
         self._begun = Event()
-        self._joined.clear()
         self._cache = NameCache()
 
-    def _ask(self, query: bytes) -> None:
-        for host in self._joined if self._sock is not None else ():
-            assert self._sock is not None
-            with suppress(OSError):
-                self._sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(host))
-                self._sock.sendto(query, (GROUP, PORT))
-
     async def _read(self) -> None:
-        sock = self._sock
-        if sock is None:
+        if not self._sockets:
             await sleep_forever()
-            return
+        async with create_task_group() as readers:
+            for one in self._sockets:
+                readers.start_soon(self._read_one, one.sock, name="multicast DNS reader")
+
+    async def _read_one(self, sock: socket.socket) -> None:
         while True:
             try:
                 await wait_readable(sock)
@@ -127,7 +118,9 @@ class MulticastDns:
                 return
             # uvloop's wait_readable does not notice a cancellation while the socket is readable.
             await checkpoint_if_cancelled()
-            self._wake(_drain(sock, self._cache))
+            now = time.monotonic()
+            for message in drain(sock, PORT):
+                self._wake(self._cache.receive(message, now))
 
     def _wake(self, names: Iterable[str]) -> None:
         for name in names:
@@ -146,38 +139,17 @@ def shared_multicast_dns() -> MulticastDns:
         return made
 
 
-def multicast_hosts() -> list[str]:
-    """The IPv4 addresses of the interfaces on which names are asked for."""
+def multicast_hosts() -> Sequence[str]:
+    """An IPv4 address of each interface on which names are asked for."""
     hosts = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
     return [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
 
 
-def _open_socket() -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        # Everybody on this host who speaks multicast DNS has the same port.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "SO_REUSEPORT"):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)  # RFC 6762 section 11
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)  # browsers of this host hear it only so
-        sock.bind(("", PORT))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _drain(sock: socket.socket, cache: NameCache) -> set[str]:
-    """Read what has arrived; return the names that have addresses now."""
-    names: set[str] = set()
-    now = time.monotonic()
-    for _ in range(MAX_DRAIN):
-        try:
-            data, source = sock.recvfrom(MAX_MESSAGE)
-        except OSError:
-            break
-        if source[1] == PORT:  # RFC 6762 section 6: whatever else it is, it is no answer
-            names |= cache.receive(data, now)
-    return names
+def multicast_interfaces() -> Sequence[int]:
+    """The index of each interface that has an IPv6 address beside the loopback one."""
+    return [
+        adapter.index
+        for adapter in ifaddr.get_adapters()
+        if adapter.index is not None
+        and any(ip.is_IPv6 and not ipaddress.ip_address(ip.ip[0]).is_loopback for ip in adapter.ips)
+    ]
