@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.namespaces import Namespace
 
-START_TIMEOUT = 10.0  # seconds
+START_TIMEOUT = 30.0  # seconds
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ import anyio
 from anyio.lowlevel import cancel_shielded_checkpoint
 
 from peerix.core.errors import SignalingError
+from peerix.drivers.nats.credentials import check_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -185,6 +186,7 @@ class OwnConnection:
 
     async def open(self) -> Client:
         """See `Connection.open`: within the limit, or at once when the server turns us down."""
+        check_credentials(self._options)
         servers = ", ".join(without_credentials(url) for url in self._servers)
         last_error: Exception | None = None
         with anyio.move_on_after(self._limit or None):

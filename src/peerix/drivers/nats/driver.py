@@ -19,6 +19,7 @@ from peerix.drivers.activity import LoopOwner
 from peerix.drivers.asyncio_host import AsyncioHost, asyncio_host
 from peerix.drivers.base import Driver, Handler, not_entered
 from peerix.drivers.nats.client import BorrowedConnection, Client, Connection, OwnConnection
+from peerix.drivers.nats.credentials import require_nkeys
 from peerix.drivers.nats.session import NatsSession
 from peerix.task_groups import owned_task_group
 
@@ -59,7 +60,8 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
     :param echo: let the server send packets back to this same connection, which is needed when several peers
         share it. For a client that is handed in its own `no_echo` counts
     :param connect_limit: seconds that entering may take; 0 waits for ever
-    :param options: of `nats.connect`, such as `tls`, `user_credentials`, `nkeys_seed`, `token` or `name`
+    :param options: of `nats.connect`, such as `tls`, `user_credentials` (a file), `nkeys_seed` (a file), `token` or
+        `name`
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class NatsDriver(AsyncContextManagerMixin, Driver):
         reserved = sorted(_OURS & options.keys())
         if reserved:
             raise TypeError(f"NatsDriver sets {', '.join(reserved)} itself: use `echo` and `watch_active`")
+        require_nkeys(options)
         self._make_connection = _connection_for(server, echo, connect_limit, options)
         self._borrowed = not isinstance(server, str | Sequence)
         self._prefix = prefix
