@@ -63,16 +63,17 @@ class SendStream:
         )  # no wrap at once: SRTP would lose count (RFC 3711 3.3.1)
         self._rtx_sequence = int.from_bytes(random[2:4], "big") >> 1
         self._timestamp_offset = int.from_bytes(random[4:8], "big")
-        mid, rid = parameters.mid, parameters.rid
-        self._writer = PacketWriter(parameters.ssrc, parameters.extensions, HeaderExtensions(mid=mid, rid=rid))
-        self._rtx_writer: PacketWriter | None = None
-        if parameters.rtx_ssrc is not None:
-            fixed = HeaderExtensions(mid=mid, repaired_rid=rid)
-            self._rtx_writer = PacketWriter(parameters.rtx_ssrc, parameters.extensions, fixed)
         self._history = SendHistory()
         self.statistics = TransmissionStatistics(parameters.ssrc, parameters.clock_rate, parameters.wall_offset)
         self.retransmitted = 0
         """Packets that were sent again."""
+        self._writer, self._rtx_writer = _writers(parameters)
+
+    def set_parameters(self, parameters: StreamParameters) -> None:
+        """Go on as another negotiation says; the numbers of the same SSRC go on, or SRTP would refuse them."""
+        self._parameters = parameters
+        self._writer, self._rtx_writer = _writers(parameters)
+        self.statistics.clock_rate = parameters.clock_rate
 
     @property
     def ssrc(self) -> int:
@@ -170,3 +171,13 @@ class SendStream:
         return self._rtx_writer.write(
             payload_type, False, number, time, b"", transport_sequence, abs_send_time(now), padding
         )
+
+
+def _writers(parameters: StreamParameters) -> tuple[PacketWriter, PacketWriter | None]:
+    """Those of a stream and of its retransmissions, which a stream without `rtx_ssrc` has none of."""
+    mid, rid = parameters.mid, parameters.rid
+    writer = PacketWriter(parameters.ssrc, parameters.extensions, HeaderExtensions(mid=mid, rid=rid))
+    if parameters.rtx_ssrc is None:
+        return writer, None
+    fixed = HeaderExtensions(mid=mid, repaired_rid=rid)
+    return writer, PacketWriter(parameters.rtx_ssrc, parameters.extensions, fixed)

@@ -1,0 +1,49 @@
+"""What the media of a session report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from peerix.core.jsep import BoundCodec
+    from peerix.core.rtp.audio_buffer import AudioUnit
+    from peerix.core.rtp.video_buffer import ReceivedFrame
+
+
+@dataclass(slots=True)
+class FrameReceived:
+    """A frame of video that can be decoded after those before it."""
+
+    mid: str
+    rid: str
+    codec: BoundCodec
+    frame: ReceivedFrame
+    rotation: int
+    """Degrees by which to turn the picture."""
+
+
+@dataclass(slots=True)
+class SoundReceived:
+    """A piece of sound; each begins where the one before ends."""
+
+    mid: str
+    codec: BoundCodec
+    unit: AudioUnit
+
+
+@dataclass(slots=True)
+class KeyFrameRequested:
+    """The other side cannot go on without a key frame."""
+
+    mid: str
+
+
+@dataclass(slots=True)
+class BitrateChanged:
+    """The path now carries so many bits a second, for all that is sent together."""
+
+    bitrate: float
+
+
+MediaEvent: TypeAlias = FrameReceived | SoundReceived | KeyFrameRequested | BitrateChanged

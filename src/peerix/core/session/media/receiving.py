@@ -1,0 +1,130 @@
+"""What one transceiver receives: routed packets into frames and pieces of sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from peerix.core.rtp.audio_receiver import AudioFormats, AudioReceiver
+from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, VIDEO_DEPACKETIZERS
+from peerix.core.rtp.routing import SectionRoutes
+from peerix.core.rtp.video_receiver import VideoReceiver
+from peerix.core.session.media.events import FrameReceived, SoundReceived
+
+if TYPE_CHECKING:
+    from peerix.core.jsep import BoundCodec, RtpParameters
+    from peerix.core.rtp.header_extensions import HeaderExtensions
+    from peerix.core.rtp.packet import RtpPacket
+    from peerix.core.rtp.routing import Route
+    from peerix.core.rtp.rtcp import ReportBlock, RtcpPacket, SenderReport
+    from peerix.core.rtp.video_buffer import ReceivedFrame
+
+ReceivedMedia: TypeAlias = FrameReceived | SoundReceived
+
+
+class Receiving:
+    """The streams of one section: one, or one for each encoding of a simulcast.
+
+    :param kind: "audio" or "video".
+    """
+
+    __slots__ = ("_codecs", "_sender_ssrc", "audio", "mid", "parameters", "video")
+
+    def __init__(self, kind: str, parameters: RtpParameters, sender_ssrc: int) -> None:
+        self.mid = parameters.mid or ""
+        self.parameters = parameters
+        self._codecs: dict[int, BoundCodec] = {codec.payload_type: codec for codec in parameters.codecs}
+        self._sender_ssrc = sender_ssrc
+        self.audio: AudioReceiver | None = None
+        self.video: dict[str, VideoReceiver] = {}
+        if kind == "audio":
+            self.audio = AudioReceiver(_audio_formats(parameters))
+        else:
+            self.video = {rid: self._new_video() for rid in parameters.rids or ("",)}
+
+    def _new_video(self) -> VideoReceiver:
+        formats = {number: VIDEO_DEPACKETIZERS[bound.codec.name.upper()] for number, bound in self._codecs.items()}
+        rtx = {c.rtx_payload_type: c.payload_type for c in self.parameters.codecs if c.rtx_payload_type is not None}
+        nack = any("nack" in codec.feedback for codec in self.parameters.codecs)
+        return VideoReceiver(self._sender_ssrc, formats, rtx, nack=nack)
+
+    def routes(self) -> SectionRoutes:
+        """What its packets are known by."""
+        rtx = [c.rtx_payload_type for c in self.parameters.codecs if c.rtx_payload_type is not None]
+        sources = [source.ssrc for source in self.parameters.sources]
+        sources += [source.rtx_ssrc for source in self.parameters.sources if source.rtx_ssrc is not None]
+        return SectionRoutes(
+            self.mid, frozenset(self._codecs), frozenset(rtx), tuple(self.parameters.rids), tuple(sources)
+        )
+
+    def receive(self, route: Route, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedMedia]:
+        """Take a packet and give what it makes whole."""
+        if self.audio is not None:
+            return self._sounds(self.audio, packet, extensions, now)
+        stream = self.video.get(route.rid)
+        if stream is None:
+            return []
+        if route.retransmission:
+            frames = stream.receive_retransmission(packet, now)
+        else:
+            frames = stream.receive(packet, extensions, now)
+        return self._frames(route.rid, stream, frames)
+
+    def receive_sender_report(self, rid: str, report: SenderReport, now: float) -> None:
+        """Take a report of one of its sources."""
+        stream = self.audio or self.video.get(rid)
+        if stream is not None:
+            stream.receive_sender_report(report, now)
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout` and `feedback` want to be called."""
+        times = [stream.next_timeout() for stream in (self.audio, *self.video.values()) if stream is not None]
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_timeout(self, now: float) -> list[ReceivedMedia]:
+        """Give what goes on without what is overdue."""
+        if self.audio is not None:
+            codec = self._codec_of(self.audio)
+            return (
+                []
+                if codec is None
+                else [SoundReceived(self.mid, codec, unit) for unit in self.audio.handle_timeout(now)]
+            )
+        received: list[ReceivedMedia] = []
+        for rid, stream in self.video.items():
+            received += self._frames(rid, stream, stream.handle_timeout(now))
+        return received
+
+    def feedback(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
+        """The requests that are due."""
+        return [request for stream in self.video.values() for request in stream.feedback(now, round_trip)]
+
+    def report_blocks(self, now: float) -> list[ReportBlock]:
+        """What arrived of each source."""
+        streams = (self.audio, *self.video.values())
+        known = [stream.statistics for stream in streams if stream is not None]
+        return [statistics.report_block(now) for statistics in known if statistics is not None]
+
+    def _codec_of(self, stream: AudioReceiver | VideoReceiver) -> BoundCodec | None:
+        return None if stream.payload_type is None else self._codecs.get(stream.payload_type)
+
+    def _frames(self, rid: str, stream: VideoReceiver, frames: list[ReceivedFrame]) -> list[ReceivedMedia]:
+        codec = self._codec_of(stream)
+        if codec is None:
+            return []
+        return [FrameReceived(self.mid, rid, codec, frame, stream.rotation) for frame in frames]
+
+    def _sounds(
+        self, stream: AudioReceiver, packet: RtpPacket, extensions: HeaderExtensions, now: float
+    ) -> list[ReceivedMedia]:
+        units = stream.receive(packet, extensions, now)
+        codec = self._codec_of(stream)
+        return [] if codec is None else [SoundReceived(self.mid, codec, unit) for unit in units]
+
+
+def _audio_formats(parameters: RtpParameters) -> AudioFormats:
+    names = {codec.payload_type: codec.codec.name.upper() for codec in parameters.codecs}
+    return AudioFormats(
+        {number: name for number, name in names.items() if name in AUDIO_CLOCK_RATES},
+        frozenset(number for number, name in names.items() if name == "RED"),
+        frozenset(number for number, name in names.items() if name == "TELEPHONE-EVENT"),
+    )

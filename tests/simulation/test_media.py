@@ -1,0 +1,176 @@
+"""Video and sound between two ends on bad networks, in virtual time."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from peerix.core.sdp import Direction
+from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
+from tests.support.media_peers import MediaPeer, media_peers, negotiate
+from tests.support.simnet import GilbertElliott, Link
+
+if TYPE_CHECKING:
+    from peerix.core.rtp.video_buffer import ReceivedFrame
+
+RATE = 30
+GOOD = Link(latency=0.02, bandwidth=1_000_000)
+BAD_LINKS = {
+    "loss": Link(latency=0.03, loss=0.02, bandwidth=1_000_000),
+    "bursts": Link(latency=0.03, bursts=GilbertElliott(0.005, 0.3), bandwidth=1_000_000),
+    "reordering": Link(latency=0.02, reordering=0.05, reordering_delay=0.015, bandwidth=1_000_000),
+    "duplication": Link(latency=0.02, duplication=0.1, bandwidth=1_000_000),
+}
+
+
+def vp8(number: int, size: int, *, key: bool) -> bytes:
+    """Something that is a frame of VP8 as far as its header goes; the number is in it."""
+    head = bytes([0x10 if key else 0x11, 0, 0])
+    if key:
+        head += b"\x9d\x01\x2a" + (1280).to_bytes(2, "little") + (720).to_bytes(2, "little")
+    body = number.to_bytes(4, "big")
+    return head + body + random.Random(number).randbytes(max(size - len(head) - 4, 0))
+
+
+class Camera:
+    """Sends a frame each 1/30 s at a bitrate; a key frame first and when it is asked for."""
+
+    def __init__(self, peer: MediaPeer, bitrate: float = 1_000_000, *, follows: bool = False) -> None:
+        self.peer, self.bitrate, self.follows = peer, bitrate, follows
+        (self.mid,) = peer.media.sending
+        self.sent: dict[int, bytes] = {}
+        self.asked = 1
+        self._seen = 0
+
+    def run(self, seconds: float) -> None:
+        network = self.peer.network
+        end = network.now + seconds
+        while network.now < end - 1e-6:
+            number = len(self.sent)
+            for _, event in self.peer.events[self._seen :]:
+                self.asked += isinstance(event, KeyFrameRequested)
+                if isinstance(event, BitrateChanged) and self.follows:
+                    self.bitrate = event.bitrate * 0.9
+            self._seen = len(self.peer.events)
+            data = vp8(number, int(self.bitrate / RATE / 8), key=self.asked > 0)
+            self.asked = 0
+            self.sent[number] = data
+            self.peer.media.send(self.mid, data, number * 3000, network.now)
+            network.run(1 / RATE)
+
+
+def frames(peer: MediaPeer) -> list[ReceivedFrame]:
+    return [event.frame for _, event in peer.events if isinstance(event, FrameReceived)]
+
+
+def number_of(frame: ReceivedFrame) -> int:
+    start = 10 if frame.key_frame else 3
+    return int.from_bytes(frame.data[start : start + 4], "big")
+
+
+def test_every_frame_arrives_whole_and_in_order_on_a_good_path() -> None:
+    a, b = media_peers(GOOD)
+    camera = Camera(a)
+    camera.run(2)
+    a.network.run(0.2)
+    assert [frame.data for frame in frames(b)] == list(camera.sent.values())
+
+
+@pytest.mark.parametrize("link", BAD_LINKS.values(), ids=BAD_LINKS)
+def test_what_is_lost_is_sent_again_and_what_arrives_is_unchanged(link: Link, seed: int) -> None:
+    a, b = media_peers(link, seed=seed)
+    camera = Camera(a)
+    camera.run(5)
+    a.network.run(0.6)
+    received = frames(b)
+    assert len(received) >= (0.8 if link.bursts else 0.97) * len(camera.sent)
+    for frame in received:
+        assert frame.data == camera.sent[number_of(frame)]
+    assert all(later > earlier for earlier, later in pairwise(map(number_of, received)))
+
+
+def test_a_frame_that_cannot_be_repaired_makes_the_receiver_ask_for_a_key_frame() -> None:
+    a, b = media_peers(GOOD)
+    camera = Camera(a, follows=True)
+    camera.run(1)
+    a.network.default = Link(down=True)
+    camera.run(4)
+    a.network.default = GOOD
+    camera.run(3)
+    assert any(isinstance(event, KeyFrameRequested) for _, event in a.events)
+    assert number_of(frames(b)[-1]) >= len(camera.sent) - 60
+
+
+def test_the_bitrate_follows_a_path_that_becomes_narrow_and_wide_again() -> None:
+    wide, narrow = Link(latency=0.03, bandwidth=500_000), Link(latency=0.03, bandwidth=125_000)
+    a, b = media_peers(wide)
+    camera = Camera(a, follows=True)
+    camera.run(10)
+    before = camera.bitrate
+    a.network.default = narrow
+    camera.run(2)
+    during = camera.bitrate
+    camera.run(3)
+    a.network.default = wide
+    camera.run(10)
+    assert before > 2_000_000
+    assert during < 1_000_000
+    assert camera.bitrate > 2_000_000
+    assert frames(b)
+
+
+def test_sound_arrives_piece_by_piece_without_holes_in_time() -> None:
+    a, b = media_peers(Link(latency=0.03, loss=0.05, jitter=0.01), kinds=["audio"])
+    (mid,) = a.media.sending
+    for number in range(250):
+        a.media.send(mid, b"\x78" + number.to_bytes(2, "big") * 30, number * 960, a.network.now)
+        a.network.run(0.02)
+    a.network.run(0.5)
+    units = [event.unit for _, event in b.events if isinstance(event, SoundReceived)]
+    assert sum(unit.duration for unit in units) >= 960 * 240
+    for earlier, later in pairwise(units):
+        assert later.timestamp - earlier.timestamp & 0xFFFFFFFF == earlier.duration
+    whole = [unit for unit in units if unit.payload is not None]
+    assert len(whole) >= 0.9 * 250
+
+
+def test_both_sides_learn_of_loss_and_round_trip_by_reports() -> None:
+    a, b = media_peers(Link(latency=0.05, loss=0.05, bandwidth=1_000_000))
+    Camera(a).run(6)
+    statistics = next(iter(a.media.sending.values())).stream.statistics
+    assert statistics.round_trip_time == pytest.approx(0.1, abs=0.02)
+    assert 0 < statistics.remote_lost < 0.2 * statistics.packets
+    stream = next(iter(b.media.receiving.values())).video[""]
+    assert stream.statistics is not None
+    assert stream.clock.wall_clock(frames(b)[-1].timestamp) == pytest.approx(1_000_000 + a.network.now, abs=0.3)
+
+
+def test_a_direction_that_is_taken_back_stops_and_goes_on_with_the_same_numbers() -> None:
+    a, b = media_peers(GOOD)
+    camera = Camera(a)
+    camera.run(0.5)
+    (transceiver,) = a.negotiator.transceivers
+    transceiver.direction = Direction.RECVONLY
+    negotiate(a, b)
+    assert not a.media.sending
+    transceiver.direction = Direction.SENDRECV
+    negotiate(a, b)
+    count = len(frames(b))
+    camera.asked = 1
+    camera.run(0.5)
+    a.network.run(0.1)
+    assert len(frames(b)) >= count + 14
+
+
+def test_datagrams_that_are_not_ours_are_dropped() -> None:
+    a, b = media_peers(GOOD)
+    Camera(a).run(0.2)
+    chance = random.Random(1)
+    for size in (0, 1, 11, 12, 100, 1200):
+        b.media.receive(
+            [bytes([0x80, 96]) + chance.randbytes(size), bytes([0x81, 200]) + chance.randbytes(size)], 101.0
+        )
+    assert len(frames(b)) == 6
