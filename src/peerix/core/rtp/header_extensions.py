@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from peerix.core.rtp.packet import RtpPacket
 
@@ -147,32 +147,28 @@ class ExtensionMap:
     `extensions` are pairs of id and URI; an id outside 1 to 255 is ignored.
     """
 
-    __slots__ = ("_ids",)
+    __slots__ = ("_ids", "_readers")
 
     def __init__(self, extensions: Iterable[tuple[int, str]]) -> None:
         ids = {uri: identifier for identifier, uri in extensions if 0 < identifier < 256}
-        self._ids = tuple(ids.get(uri, 0) for uri in _ORDER)
+        self._ids = tuple(ids.get(uri, 0) for uri in _READERS)
+        self._readers = {ids[uri]: reader for uri, reader in _READERS.items() if uri in ids}
 
     def id_of(self, uri: str) -> int:
         """Give the id of a known extension, 0 when it was not negotiated."""
-        return self._ids[_ORDER.index(uri)]
+        return self._ids[tuple(_READERS).index(uri)]
 
     def read(self, packet: RtpPacket) -> HeaderExtensions:
         """Read the values in a packet; malformed ones are as if absent."""
         if packet.extension_profile is None:
             return NO_EXTENSIONS
-        get = read_elements(packet.extension_profile, packet.extension_data).get
-        mid, rid, repaired, time, sequence, level, orientation, delay = self._ids
-        return HeaderExtensions(
-            _read_text(get(mid)),
-            _read_text(get(rid)),
-            _read_text(get(repaired)),
-            _read_number(get(time), 3),
-            _read_number(get(sequence), 2),
-            _read_audio_level(get(level)),
-            _read_orientation(get(orientation)),
-            _read_playout_delay(get(delay)),
-        )
+        elements = read_elements(packet.extension_profile, packet.extension_data)
+        values = HeaderExtensions()
+        for identifier, data in elements.items():
+            reader = self._readers.get(identifier)
+            if reader is not None:
+                reader(values, data)
+        return values
 
     def write(self, values: HeaderExtensions) -> tuple[int | None, bytes]:
         """Write the values that were negotiated: profile and data as `write_elements` gives them."""
@@ -191,60 +187,79 @@ class ExtensionMap:
         )
 
 
-_ORDER = (
-    MID,
-    RID,
-    REPAIRED_RID,
-    ABS_SEND_TIME,
-    TRANSPORT_SEQUENCE,
-    AUDIO_LEVEL,
-    VIDEO_ORIENTATION,
-    PLAYOUT_DELAY,
-)
-
-
 def abs_send_time(now: float) -> int:
     """Give the 24-bit time of sending for `now`, seconds of any steady clock."""
     return int(now * ABS_SEND_TIME_UNITS) & 0xFFFFFF
 
 
-def _read_text(data: bytes | None) -> str | None:
-    if not data:
-        return None
+def _read_text(data: bytes) -> str | None:
     try:
-        return data.decode()
+        return data.decode() or None
     except UnicodeDecodeError:
         return None
 
 
-def _read_number(data: bytes | None, size: int) -> int | None:
-    return int.from_bytes(data, "big") if data is not None and len(data) == size else None
+def _read_mid(values: HeaderExtensions, data: bytes) -> None:
+    values.mid = _read_text(data)
 
 
-def _read_audio_level(data: bytes | None) -> AudioLevel | None:
+def _read_rid(values: HeaderExtensions, data: bytes) -> None:
+    values.rid = _read_text(data)
+
+
+def _read_repaired_rid(values: HeaderExtensions, data: bytes) -> None:
+    values.repaired_rid = _read_text(data)
+
+
+def _read_abs_send_time(values: HeaderExtensions, data: bytes) -> None:
+    if len(data) == 3:
+        values.abs_send_time = int.from_bytes(data, "big")
+
+
+def _read_transport_sequence(values: HeaderExtensions, data: bytes) -> None:
+    if len(data) == 2:
+        values.transport_sequence = int.from_bytes(data, "big")
+
+
+def _read_audio_level(values: HeaderExtensions, data: bytes) -> None:
     # In the two-byte form a second byte may follow for padding (RFC 6464 section 3).
-    return AudioLevel(data[0] & 0x7F, data[0] > 0x7F) if data else None
+    if data:
+        values.audio_level = AudioLevel(data[0] & 0x7F, data[0] > 0x7F)
+
+
+def _read_orientation(values: HeaderExtensions, data: bytes) -> None:
+    if data:
+        values.orientation = VideoOrientation((data[0] & 3) * 90, bool(data[0] & 4), bool(data[0] & 8))
+
+
+def _read_playout_delay(values: HeaderExtensions, data: bytes) -> None:
+    number = int.from_bytes(data, "big")
+    if len(data) == 3 and number >> 12 <= number & 0xFFF:
+        minimum, maximum = (number >> 12) * PLAYOUT_DELAY_UNIT, (number & 0xFFF) * PLAYOUT_DELAY_UNIT
+        values.playout_delay = PlayoutDelay(minimum, maximum)
+
+
+# In the order in which `ExtensionMap.write` writes the values.
+_READERS: dict[str, Callable[[HeaderExtensions, bytes], None]] = {
+    MID: _read_mid,
+    RID: _read_rid,
+    REPAIRED_RID: _read_repaired_rid,
+    ABS_SEND_TIME: _read_abs_send_time,
+    TRANSPORT_SEQUENCE: _read_transport_sequence,
+    AUDIO_LEVEL: _read_audio_level,
+    VIDEO_ORIENTATION: _read_orientation,
+    PLAYOUT_DELAY: _read_playout_delay,
+}
 
 
 def _write_audio_level(value: AudioLevel | None) -> bytes | None:
     return None if value is None else bytes((value.voice << 7 | value.level & 0x7F,))
 
 
-def _read_orientation(data: bytes | None) -> VideoOrientation | None:
-    return VideoOrientation((data[0] & 3) * 90, bool(data[0] & 4), bool(data[0] & 8)) if data else None
-
-
 def _write_orientation(value: VideoOrientation | None) -> bytes | None:
     if value is None:
         return None
     return bytes((value.back_camera << 3 | value.flip << 2 | value.rotation // 90 & 3,))
-
-
-def _read_playout_delay(data: bytes | None) -> PlayoutDelay | None:
-    number = _read_number(data, 3)
-    if number is None or number >> 12 > number & 0xFFF:
-        return None
-    return PlayoutDelay((number >> 12) * PLAYOUT_DELAY_UNIT, (number & 0xFFF) * PLAYOUT_DELAY_UNIT)
 
 
 def _write_playout_delay(value: PlayoutDelay | None) -> bytes | None:

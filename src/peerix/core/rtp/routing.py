@@ -34,9 +34,9 @@ class SectionRoutes:
     sources: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Route:
-    """Where a packet goes: `rid` is empty in a section without simulcast."""
+    """Where a packet goes: `rid` is empty in a section without simulcast. Not frozen: one is made a packet."""
 
     mid: str
     rid: str
