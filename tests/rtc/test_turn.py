@@ -161,6 +161,23 @@ async def test_a_server_is_reached_over_ipv6(coturn: Coturn) -> None:
         assert a.connection_state is ConnectionState.CONNECTED
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_relay_reaches_peers_of_either_family(coturn: Coturn, host: str) -> None:
+    async with (
+        PeerConnection(relay_only(coturn)) as a,
+        PeerConnection(Configuration(addresses=(host,))) as b,
+        b.events() as events,
+    ):
+        channel = a.create_data_channel("chat")
+        await negotiate_when_gathered(a, b)
+        with fail_after(10):
+            await channel.wait_open()
+            await channel.send("through the relay")
+            assert await (await next_channel(events)).receive() == "through the relay"
+        report = await b.get_stats()
+        assert host in {entry["address"] for entry in report.values() if entry["type"] == "remote-candidate"}
+
+
 async def test_relay_only_tells_no_address_of_this_host(coturn: Coturn) -> None:
     async with PeerConnection(relay_only(coturn)) as a, a.events() as events:
         a.create_data_channel("chat")
