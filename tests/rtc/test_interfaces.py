@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import ifaddr
 import pytest
 
 from peerix.rtc import interfaces
@@ -39,7 +40,7 @@ class Machine:
         self.adapters: list[FakeAdapter] = []
         self.file = file
         self.file.write_text("")
-        monkeypatch.setattr(interfaces.ifaddr, "get_adapters", lambda: self.adapters)
+        monkeypatch.setattr(ifaddr, "get_adapters", lambda: self.adapters)
         monkeypatch.setattr(interfaces, "_IPV6_ADDRESSES", file)
 
     def add(self, name: str, *addresses: str) -> None:
