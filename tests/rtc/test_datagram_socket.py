@@ -15,6 +15,7 @@ from peerix.core.session.transport import FRAGMENTABLE
 from peerix.rtc.datagram_socket import MAX_DRAIN_BYTES, DatagramSocket
 from peerix.rtc.udp_port import MAX_BACKLOG, UdpPort
 from tests.support.namespaces import two_hosts
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def pair(host: str = "127.0.0.1") -> Iterator[tuple[DatagramSocket, DatagramSock
 
 
 async def drain(sock: DatagramSocket) -> list[Received]:
-    with fail_after(5):
+    with fail_after(PATIENCE):
         await wait_readable(sock.sock)
     return sock.drain()
 
@@ -167,7 +168,7 @@ async def test_what_the_system_does_not_take_leaves_later_and_in_order() -> None
             port.send(receiver.address, bytes([number]) * 10, 0)
         assert port.blocked
         sock.room = True
-        with fail_after(5):
+        with fail_after(PATIENCE):
             while not resumed.times:
                 await sleep(0.001)
         assert datagrams(await drain(receiver)) == [bytes([n]) * 10 for n in range(3)]

@@ -66,7 +66,7 @@ async def test_both_sides_report_their_dtls_roles() -> None:
 async def test_a_pair_counts_what_went_over_it() -> None:
     async with connected_pair() as (a, b, ours, theirs):
         await ours.send(b"x" * 100_000)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await theirs.receive()
         pairs: list[dict[str, object]] = []
         for side in (a, b):

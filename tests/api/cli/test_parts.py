@@ -20,6 +20,7 @@ from peerix.cli.output import Output
 from peerix.cli.settings import Settings, turn_server
 from peerix.cli.stdin import MAX_LINE, read_lines
 from peerix.cli.text import name_of, one_line, parse_size, printable, rate_text, size_text
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,7 +161,7 @@ async def test_a_line_is_given_as_soon_as_it_is_whole() -> None:
     reading, writing = os.pipe()
     lines = read_lines(reading)
     os.write(writing, b"one\ntw")
-    with anyio.fail_after(5):
+    with anyio.fail_after(PATIENCE):
         assert await anext(lines) == "one"
         os.write(writing, b"o\n")
         assert await anext(lines) == "two"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from tests.api.drivers.conftest import ON_ASYNCIO
 from tests.api.drivers.inbox import PATIENCE, Inbox
 from tests.support.components import require_program
 from tests.support.nats_server import NatsServer, free_port
-from tests.support.waiting import AT_ONCE
+from tests.support.waiting import AT_ONCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -229,6 +230,12 @@ async def test_credentials_turned_down_later_are_tried_again_for_ever(locked_ser
             assert await inbox.wait(1) == [b"hello"]
 
 
+def greeting(server: NatsServer) -> str:
+    """What a server says to everybody who connects, other servers of its cluster among it."""
+    with socket.create_connection((server.host, server.port), timeout=PATIENCE) as client:
+        return client.recv(65_536).decode()
+
+
 async def test_another_server_of_the_cluster_takes_over_from_one_that_died() -> None:
     program = require_program("nats-server")
     ports = [free_port(), free_port()]
@@ -240,7 +247,7 @@ async def test_another_server_of_the_cluster_takes_over_from_one_that_died() -> 
     try:
         for server in servers:
             await start(server)
-        await anyio.sleep(0.5)
+        await until(lambda: str(servers[1].port) in greeting(servers[0]))
         async with NatsDriver(servers[0].url) as driver, driver.watch_active() as changes:
             with anyio.fail_after(2 * PATIENCE):
                 await stop(servers[0])
