@@ -375,11 +375,6 @@ async def test_a_closed_event_stream_ends() -> None:
                 await stream.receive()
 
 
-def test_relay_only_without_servers_uses_no_host_address() -> None:
-    configuration = Configuration(ice_transport_policy="relay")
-    assert configuration.ice_transport_policy == "relay"
-
-
 @pytest.mark.parametrize("url", ["http://example.org", "turn:example.org", "example.org"])
 def test_a_wrong_ice_server_is_refused(url: str) -> None:
     with pytest.raises(LocalProtocolError):

@@ -15,6 +15,7 @@ from peerix.rtc import (
     ConnectionState,
     IceGatheringState,
     IceState,
+    LocalCandidate,
     NegotiationNeeded,
     PeerConnection,
     ReadyState,
@@ -113,6 +114,37 @@ async def test_nothing_is_needed_on_a_closed_connection() -> None:
         with pytest.raises(ClosedResourceError):
             a.restart_ice()
         assert await asks(events) == 0
+
+
+# -- offer and answer
+
+
+async def test_an_answer_that_nobody_asked_for_is_refused() -> None:
+    async with connected_pair() as (a, b, ours, theirs):
+        assert b.local_description is not None
+        with pytest.raises(NegotiationError):
+            await a.set_remote_description(b.local_description)
+        assert a.signaling_state is SignalingState.STABLE
+        await ours.send("still here")
+        with fail_after(PATIENCE):
+            assert await theirs.receive() == "still here"
+
+
+async def test_candidates_that_come_before_the_description_are_used() -> None:
+    async with PeerConnection(LOOPBACK) as a, PeerConnection(LOOPBACK) as b, a.events() as events:
+        a.create_data_channel("chat")
+        offer = await a.create_offer()
+        assert "a=candidate" not in offer.sdp
+        await a.set_local_description(offer)
+        with fail_after(PATIENCE):
+            async for event in events:
+                if isinstance(event, LocalCandidate):
+                    await b.add_ice_candidate(event.candidate)
+                    if event.candidate is None:
+                        break
+        await b.set_remote_description(offer)
+        report = (await b.get_stats()).values()
+    assert [entry["candidateType"] for entry in report if entry["type"] == "remote-candidate"] == ["host"]
 
 
 # -- rollback
