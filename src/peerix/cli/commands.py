@@ -118,9 +118,10 @@ def join(settings: Settings, *, room: str, wait: int | None, keep: bool, output:
     """Join ROOM: show what happens there, and say there what comes on standard input, line by line."""
     from peerix.cli.join import JoinOptions, join
 
+    terminal = sys.stdin is not None and sys.stdin.isatty()
     if wait is None:
-        wait = 0 if sys.stdin is None or sys.stdin.isatty() else 1
-    return partial(join, settings, JoinOptions(room, wait, keep, output, max_size))
+        wait = 0 if sys.stdin is None or terminal else 1
+    return partial(join, settings, JoinOptions(room, wait, keep, output, max_size, terminal and not settings.json))
 
 
 @peerix.command(epilog=_EPILOG)

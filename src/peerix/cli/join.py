@@ -11,10 +11,11 @@ from anyio import to_thread
 
 from peerix.cli.exits import Exit
 from peerix.cli.file_receiver import FileReceiver
-from peerix.cli.presence import CHAT_LABEL
+from peerix.cli.presence import CHAT_LABEL, FILES_LABEL
 from peerix.cli.receive import make_folder
 from peerix.cli.room_view import RoomView
 from peerix.cli.stdin import read_lines
+from peerix.cli.terminal import HINT, TerminalCommands
 from peerix.cli.text import one_line
 from peerix.core.errors import PeerixError
 
@@ -37,6 +38,7 @@ class JoinOptions:
     :param wait: remote peers to wait for before the input is read
     :param keep: stay when the input has ended
     :param folder: where files go; None takes none
+    :param terminal: a person types the input: lines that begin with a slash are commands
     """
 
     room: str
@@ -44,6 +46,7 @@ class JoinOptions:
     keep: bool
     folder: Path | None
     max_size: int
+    terminal: bool = False
 
 
 async def join(settings: Settings, options: JoinOptions, output: Output) -> Exit:
@@ -56,29 +59,35 @@ async def join(settings: Settings, options: JoinOptions, output: Output) -> Exit
     # The tasks end before the stream that they read is closed.
     async with driver, peer, peer.events() as events, anyio.create_task_group() as tasks:
         files = None if options.folder is None else FileReceiver(options.folder, options.max_size, output, tasks)
-        await peer.open(CHAT_LABEL)
+        for label in (CHAT_LABEL, FILES_LABEL) if options.terminal else (CHAT_LABEL,):
+            await peer.open(label)
         await peer.join(options.room, about_us)
         output.remark("joined", f"joined room {one_line(options.room)!r}", room=options.room, id=peer.id)
+        if options.terminal:
+            output.remark("hint", HINT)
         tasks.start_soon(RoomView(output, files, tasks).show, events)
         if options.wait:
             await peer.wait_open(CHAT_LABEL, remotes=options.wait)
-        await _talk(peer)
-        if options.keep:
+        # The input's own tasks: files that a person sends; they may end before we leave.
+        async with anyio.create_task_group() as asked:
+            await _talk(peer, TerminalCommands(peer, output, asked) if options.terminal else None)
+        if options.keep and not asked.cancel_scope.cancel_called:
             await anyio.sleep_forever()
         tasks.cancel_scope.cancel()
     return Exit.DONE
 
 
-async def _talk(peer: Peer) -> None:
-    """Say every line of the input, and wait until all are delivered or lost."""
+async def _talk(peer: Peer, commands: TerminalCommands | None = None) -> None:
+    """Say every line of the input that is no command, and wait until all are delivered or lost."""
     if sys.stdin is None:
         return
     last: Transfer | None = None
     lines = read_lines(sys.stdin.fileno())
     try:
         async for line in lines:
-            if line:
-                last = await _say(peer, line)
+            said = line if commands is None else commands.take(line)
+            if said:
+                last = await _say(peer, said)
     finally:
         with anyio.CancelScope(shield=True):
             await lines.aclose()

@@ -61,7 +61,8 @@ class RoomView:
         elif isinstance(event, ChannelErrorEvent | ErrorEvent):
             remote = event.remote
             fields: dict[str, object] = {} if remote is None else _fields(remote)
-            self._output.error(one_line(str(event.error)), kind=str(event.error.code), **fields)
+            whose = "" if remote is None else f"{name_of(remote)}: "
+            self._output.error(whose + one_line(str(event.error)), kind=str(event.error.code), **fields)
 
     def _show_state(self, event: ConnectionEvent) -> None:
         state = str(event.state)
