@@ -65,16 +65,25 @@ def choose_variants(options: argparse.Namespace) -> list[Variant]:
     return variants
 
 
-def job(scenario: str, variant: Variant, seconds: float = 0, **fields: int) -> Job:
+def job(
+    scenario: str,
+    variant: Variant,
+    seconds: float = 0,
+    *,
+    processes: int = 1,
+    message_size: int = MESSAGE,
+    count: int = 0,
+) -> Job:
     """Make a job for a row."""
-    settings = {"processes": 1, **fields}
     return Job(
         scenario=scenario,
         stack=variant.stack,
         backend=variant.backend,
         packet_size=variant.packet_size,
+        processes=processes,
         seconds=seconds,
-        **settings,
+        message_size=message_size,
+        count=count,
     )
 
 

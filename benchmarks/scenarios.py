@@ -19,7 +19,7 @@ from benchmarks.peers.base import Meter
 from benchmarks.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from benchmarks.peers.base import Endpoint
 
@@ -32,7 +32,11 @@ MOVING_PAIRS = 5
 
 @dataclass(slots=True, frozen=True)
 class Job:
-    """One measurement."""
+    """One measurement.
+
+    :ivar relay_ports: the relay's ports that stand for the offering and the answering end; none without a relay.
+    :ivar congestion_control: peerix's, None for its default.
+    """
 
     scenario: str
     stack: str
@@ -42,11 +46,13 @@ class Job:
     seconds: float
     message_size: int = 65536
     count: int = 0
+    relay_ports: Sequence[int] = ()
+    congestion_control: str | None = None
 
 
 async def offerer(job: Job, wire: Wire) -> Result:
     """Play the end that offers, and sends."""
-    async with open_endpoint(job.stack, job.packet_size) as endpoint:
+    async with open_endpoint(job.stack, job.packet_size, job.congestion_control) as endpoint:
         result = {"set_up": await endpoint.offer(wire)}
         result |= await SENDERS[job.scenario](job, endpoint, wire)
         wire.send("bye")
@@ -56,7 +62,7 @@ async def offerer(job: Job, wire: Wire) -> Result:
 
 async def answerer(job: Job, wire: Wire) -> Result:
     """Play the end that answers, and receives."""
-    async with open_endpoint(job.stack, job.packet_size) as endpoint:
+    async with open_endpoint(job.stack, job.packet_size, job.congestion_control) as endpoint:
         await endpoint.answer(wire)
         result = await RECEIVERS[job.scenario](job, endpoint, wire)
         wire.send("bye")
@@ -142,6 +148,36 @@ async def receive_pings(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     return {}
 
 
+async def send_pings_beside(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
+    """Flood one channel and measure round trips on another."""
+    second = await endpoint.second_channel(wire, offering=True)
+    times: list[float] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(endpoint.flood, os.urandom(job.message_size), None)
+        end = time.monotonic() + job.seconds
+        while time.monotonic() < end:
+            times += await second.ping(bytes(64), 5)
+        wire.send("stop")
+        await wire.expect("stopped")
+        group.cancel_scope.cancel()
+    cuts = statistics.quantiles(times, n=20)
+    return {"p50": cuts[9], "p95": cuts[18], "pings": len(times)}
+
+
+async def echo_beside(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
+    """Count what comes on one channel and echo the other."""
+    meter = Meter()
+    second = await endpoint.second_channel(wire, offering=False)
+    started = time.perf_counter()
+    async with anyio.create_task_group() as group:
+        group.start_soon(endpoint.sink, meter)
+        group.start_soon(second.echo)
+        await wire.expect("stop")
+        group.cancel_scope.cancel()
+    wire.send("stopped")
+    return {"bytes": meter.size, "seconds": time.perf_counter() - started}
+
+
 async def only_connect(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     """For the set-up time there is nothing more to do."""
     return {}
@@ -153,12 +189,14 @@ SENDERS: dict[str, Player] = {
     "flood": send_for_a_time,
     "volume": send_a_volume,
     "ping": send_pings,
+    "beside": send_pings_beside,
     "connect": only_connect,
 }
 RECEIVERS: dict[str, Player] = {
     "flood": receive_for_a_time,
     "volume": receive_a_volume,
     "ping": receive_pings,
+    "beside": echo_beside,
     "connect": only_connect,
 }
 
@@ -210,8 +248,8 @@ async def connect_pair(job: Job, stack: AsyncExitStack) -> tuple[Endpoint, Endpo
     first, second = Wire.pair()
     stack.callback(first.close)
     stack.callback(second.close)
-    one = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size))
-    two = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size))
+    one = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size, job.congestion_control))
+    two = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size, job.congestion_control))
     async with anyio.create_task_group() as group:
         group.start_soon(one.offer, first)
         group.start_soon(two.answer, second)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from benchmarks.relayed import RelayedWire
 from benchmarks.scenarios import Job, Result, answerer, both, connect_often, connected_pairs, offerer
 from benchmarks.wire import Wire
 
@@ -24,7 +25,10 @@ async def play(job: Job, role: str, descriptor: int | None) -> Result:
     """Play one end or both."""
     if descriptor is None:
         return await ALONE.get(job.scenario, both)(job)
-    wire = Wire.from_descriptor(descriptor)
+    if job.relay_ports:
+        wire: Wire = RelayedWire.open(descriptor, job.relay_ports[role == "answer"])
+    else:
+        wire = Wire.from_descriptor(descriptor)
     try:
         return await (offerer if role == "offer" else answerer)(job, wire)
     finally:

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 STACKS = ("peerix", "aiortc")
 
 
-def open_endpoint(stack: str, packet_size: int | None) -> AbstractAsyncContextManager[Endpoint]:
+def open_endpoint(
+    stack: str, packet_size: int | None, congestion_control: str | None = None
+) -> AbstractAsyncContextManager[Endpoint]:
     """Make one end of a connection with the named stack; only that stack is imported."""
     if stack == "peerix":
         from benchmarks.peers.peerix_peer import PeerixEndpoint
 
-        return PeerixEndpoint.open(packet_size)
+        return PeerixEndpoint.open(packet_size, congestion_control)
     from benchmarks.peers.aiortc_peer import AiortcEndpoint
 
     return AiortcEndpoint.open()

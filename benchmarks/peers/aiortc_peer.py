@@ -128,3 +128,23 @@ class AiortcEndpoint:
         """Send every message back."""
         self._channel.on("message", self._channel.send)
         await anyio.sleep_forever()
+
+    async def second_channel(self, wire: Wire, *, offering: bool) -> AiortcEndpoint:
+        """Open another channel."""
+        second = AiortcEndpoint(self._connection)
+        opened = anyio.Event()
+        if offering:
+            await wire.expect("listening")
+            second._channel = self._connection.createDataChannel("second")
+            second._channel.on("open", opened.set)
+            await opened.wait()
+            return second
+
+        def keep_channel(channel: object) -> None:
+            second._channel = channel
+            opened.set()
+
+        self._connection.on("datachannel", keep_channel)
+        wire.send("listening")
+        await opened.wait()
+        return second

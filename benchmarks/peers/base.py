@@ -52,3 +52,7 @@ class Endpoint(Protocol):
     async def echo(self) -> None:
         """Send every message back until cancelled."""
         ...
+
+    async def second_channel(self, wire: Wire, *, offering: bool) -> Endpoint:
+        """Open another channel on the same connection; the end that was ``offering`` opens it."""
+        ...

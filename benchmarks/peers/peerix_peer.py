@@ -35,9 +35,12 @@ class PeerixEndpoint:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, packet_size: int | None) -> AsyncIterator[PeerixEndpoint]:
+    async def open(
+        cls, packet_size: int | None, congestion_control: str | None = None
+    ) -> AsyncIterator[PeerixEndpoint]:
         """Open the connection; ``packet_size`` caps the UDP payload, None lets path-MTU discovery find it."""
-        async with PeerConnection(Configuration(max_packet_size=packet_size)) as connection:
+        configuration = Configuration(max_packet_size=packet_size, congestion_control=congestion_control)
+        async with PeerConnection(configuration) as connection:
             yield cls(connection)
 
     @property
@@ -129,6 +132,22 @@ class PeerixEndpoint:
         channel = self.channel
         async for message in channel:
             await channel.send(message)
+
+    async def second_channel(self, wire: Wire, *, offering: bool) -> PeerixEndpoint:
+        """Open another channel."""
+        second = PeerixEndpoint(self._connection)
+        if offering:
+            await wire.expect("listening")
+            second._channel = self._connection.create_data_channel("second")
+            await second._channel.wait_open()
+            return second
+        async with self._connection.events() as events:
+            wire.send("listening")
+            async for event in events:
+                if isinstance(event, DataChannelReceived):
+                    second._channel = event.channel
+                    break
+        return second
 
 
 def send_candidate(wire: Wire, candidate: IceCandidate | None) -> None:

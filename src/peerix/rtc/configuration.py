@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from peerix.core.errors import LocalProtocolError
+from peerix.core.sctp import find_algorithm
 from peerix.rtc.ice_url import IceUrl
 
 IceTransportPolicy: TypeAlias = Literal["all", "relay"]
@@ -93,6 +94,7 @@ class Configuration:
     :param multicast_dns: look up the `.local` names behind which browsers of the same network hide their addresses.
     :param max_packet_size: the largest UDP payload in bytes; None searches for what the path carries, from 1,200 up.
     :param receive_limit: unread bytes a connection may hold before it closes its receive window.
+    :param congestion_control: how data channels share the path: "bbr", "cubic" or "newreno"; None for the default.
     """
 
     ice_servers: Sequence[IceServer | Mapping[str, object]] = ()
@@ -106,6 +108,7 @@ class Configuration:
     multicast_dns: bool = True
     max_packet_size: int | None = None
     receive_limit: int = 16 * 1024 * 1024
+    congestion_control: str | None = None
 
     def admits_interface(self, name: str) -> bool:
         """Tell whether a network interface may be used."""
@@ -125,6 +128,8 @@ class Configuration:
         if self.max_packet_size is not None and not 600 <= self.max_packet_size <= 16_384:
             message = "max_packet_size is between 600 and 16,384 bytes"
             raise LocalProtocolError(message)
+        if self.congestion_control is not None:
+            find_algorithm(self.congestion_control)
         if self.port_range is not None and not 0 < self.port_range[0] <= self.port_range[1] < 65_536:
             message = "port_range is the first and the last of some ports between 1 and 65,535"
             raise LocalProtocolError(message)

@@ -93,6 +93,7 @@ class PeerConnection(AsyncContextManagerMixin):
             fingerprints=certificate.fingerprints,
             receive_limit=configuration.receive_limit,
             max_packet_size=configuration.max_packet_size,
+            congestion_control=configuration.congestion_control,
         )
         self._pump = Pump(self._session, self._dispatch)
         self._channels = ChannelLink(self._session, self._pump)

@@ -11,6 +11,7 @@ from peerix.core.sctp import (
     AssociationEvent,
     AssociationState,
     MessageReceived,
+    NewReno,
     SctpConfig,
     is_probe,
 )
@@ -19,9 +20,18 @@ from tests.support.simnet import Fragmentable, Link, Network
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
 
+    from peerix.core.sctp.delivery import DeliverySample
     from tests.support.simnet import Datagram
 
 START = 100.0
+
+
+class Unpaced(NewReno):
+    """What the window has room for leaves at once: a test may then say which packets leave at which moment."""
+
+    def receive_acked(self, sample: DeliverySample, now: float) -> None:
+        super().receive_acked(sample, now)
+        self.pacing_rate = 0.0
 
 
 def random_bytes(seed: int) -> Callable[[int], bytes]:
@@ -148,6 +158,7 @@ def exchange(a: Association, b: Association, now: float = START) -> None:
 
 
 def connected(config: SctpConfig | None = None, b_config: SctpConfig | None = None) -> tuple[Association, Association]:
+    config = SctpConfig(congestion_control=Unpaced) if config is None else config
     a, b = association(1, config=config), association(2, config=b_config or config)
     a.connect(START)
     b.connect(START)

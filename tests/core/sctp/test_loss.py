@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peerix.core.sctp import AssociationClosed, NewReno, SctpConfig
+from peerix.core.sctp import AssociationClosed, SctpConfig
 from peerix.core.sctp.chunks import Sack, write_sack
 from peerix.core.sctp.timer import RetransmissionTimeout, RetransmissionTimer
 from tests.core.sctp.pairs import START, Pair, connected, exchange, received
@@ -115,7 +115,7 @@ def test_a_lost_tail_is_probed_for_in_two_round_trips() -> None:
 def test_new_data_serves_as_the_probe() -> None:
     a, b = connected()
     now = warm(a, b)
-    a._outbound.recovery.congestion.cwnd = 4000
+    a._outbound.recovery.flow.congestion.cwnd = 4000
     for _ in range(6):
         a.send_message(0, 53, bytes(1000), now=now)
     assert len(a.packets_to_send(now, 8)) == 4
@@ -220,32 +220,6 @@ def test_another_path_begins_with_a_probe_and_a_small_window() -> None:
     assert a.srtt is None
     assert pair.run(10, lambda: len(pair.b.messages) == 60)
     assert a.counters.sent.timeouts == 0
-
-
-def test_slow_start_doubles_and_a_loss_halves() -> None:
-    reno = NewReno(1000)
-    assert reno.cwnd == 10_000
-    reno.receive_acked(10_000, 10_000, 0.1, 0.0)
-    assert reno.cwnd == 20_000
-    reno.handle_loss(20_000, 0.0)
-    assert reno.cwnd == 10_000
-    reno.receive_acked(10_000, 10_000, 0.1, 0.0)
-    assert reno.cwnd == 11_000
-    reno.handle_timeout(11_000, 0.0)
-    assert (reno.cwnd, reno.ssthresh) == (1000, 5500)
-
-
-def test_a_window_that_is_not_used_does_not_grow() -> None:
-    reno = NewReno(1000)
-    reno.receive_acked(2000, 2000, 0.1, 0.0)
-    assert reno.cwnd == 10_000
-
-
-def test_a_loss_that_was_none_is_taken_back() -> None:
-    reno = NewReno(1000)
-    reno.handle_loss(10_000, 0.0)
-    reno.undo()
-    assert reno.cwnd == 10_000
 
 
 def test_nothing_is_counted_twice_however_lossy_the_path() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peerix.core.sctp import SctpConfig
-from tests.core.sctp.pairs import START, connected, exchange, received
+from tests.core.sctp.pairs import START, Unpaced, connected, exchange, received
 
 if TYPE_CHECKING:
     from peerix.core.sctp import Association
@@ -22,21 +22,12 @@ def pair(*, interleaving: bool) -> tuple[Association, Association]:
     return connected(SctpConfig(interleaving=interleaving, congestion_control=WideOpen))
 
 
-class WideOpen:
+class WideOpen(Unpaced):
     """A congestion window that is never in the way."""
 
     def __init__(self, packet_size: int) -> None:
+        super().__init__(packet_size)
         self.cwnd = 1 << 30
-
-    def receive_acked(self, acked: int, flight: int, rtt: float | None, now: float) -> None: ...
-
-    def handle_loss(self, flight: int, now: float) -> None: ...
-
-    def handle_timeout(self, flight: int, now: float) -> None: ...
-
-    def undo(self) -> None: ...
-
-    def set_packet_size(self, packet_size: int) -> None: ...
 
 
 @BOTH

@@ -114,7 +114,7 @@ class Association:
     @property
     def cwnd(self) -> int:
         """Congestion window."""
-        return self._outbound.recovery.congestion.cwnd
+        return self._outbound.recovery.flow.congestion.cwnd
 
     @property
     def outstanding_bytes(self) -> int:
@@ -211,9 +211,7 @@ class Association:
 
     def reset_path(self, max_packet_size: int, now: float) -> None:
         """Go on over another path: forget round trip and congestion window (RFC 9260 section 8.2)."""
-        recovery = self._outbound.recovery
-        recovery.reset_path(self.config.congestion_control(max_packet_size), max_packet_size, now)
-        self._outbound.set_packet_size(max_packet_size)
+        self._outbound.reset_path(max_packet_size, now)
         if self._dispatch.established is not None:
             self._dispatch.established.path_mtu.reset(max_packet_size & ~3)
 

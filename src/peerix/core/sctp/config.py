@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
-from peerix.core.sctp.congestion import CongestionControl, NewReno
+from peerix.core.sctp.congestion import DEFAULT_ALGORITHM, find_algorithm
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.congestion import CongestionControl, CongestionControlFactory
 
 MAX_STREAMS = 1024
 """Streams in each direction that we announce and allocate. Browsers use ids below this."""
@@ -16,9 +18,6 @@ MAX_MESSAGE_SIZE = 262_144
 
 RECEIVE_LIMIT = 2_097_152
 """Bytes of the receive window at the start: 20 MB/s at a round trip of 100 ms."""
-
-CongestionControlFactory: TypeAlias = Callable[[int], CongestionControl]
-"""Makes a controller for packets of the given size."""
 
 
 @dataclass(slots=True)
@@ -47,9 +46,10 @@ class SctpConfig:
     :ivar zero_checksum: let DTLS guard the packets where the peer agrees (RFC 9653).
     :ivar interleaving: use I-DATA where the peer agrees (RFC 8260).
     :ivar path_mtu_discovery: look for larger packets (RFC 8899).
-    :ivar max_packet_size_limit: the largest packet that discovery may try: a full packet of a transfer in one chunk (12 +
-        20 + 16,334 bytes), and in one DTLS record (16,384).
-    :ivar congestion_control: makes the congestion controller.
+    :ivar max_packet_size_limit: the largest packet that discovery may try: a full packet of a transfer in one chunk (12
+        + 20 + 16,334 bytes), and in one DTLS record (16,384).
+    :ivar congestion_control: the name of the congestion controller (`congestion.ALGORITHMS`), or what makes one.
+    :raises LocalProtocolError: there is no controller of that name.
     """
 
     timers: SctpTimers = field(default_factory=SctpTimers)
@@ -60,4 +60,13 @@ class SctpConfig:
     interleaving: bool = True
     path_mtu_discovery: bool = True
     max_packet_size_limit: int = 16_368
-    congestion_control: CongestionControlFactory = NewReno
+    congestion_control: str | CongestionControlFactory = DEFAULT_ALGORITHM
+
+    def __post_init__(self) -> None:
+        if isinstance(self.congestion_control, str):
+            find_algorithm(self.congestion_control)
+
+    def make_congestion_control(self, packet_size: int) -> CongestionControl:
+        """Make a controller for a path of which nothing is known."""
+        chosen = self.congestion_control
+        return (find_algorithm(chosen) if isinstance(chosen, str) else chosen)(packet_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.sctp.chunks import FLAG_IMMEDIATE
+from peerix.core.sctp.flow import Flow
 from peerix.core.sctp.outqueue import OutboundQueue
 from peerix.core.sctp.outstanding import Outstanding
 from peerix.core.sctp.recovery import LossRecovery
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 MAX_CHUNKS_OUTSTANDING = 60_000
 """TSNs without cumulative acknowledgement; a gap block (16 bits) cannot tell of more."""
+
+MANY_GAPS = 200
+"""Gaps from which on SACKs may not tell of all: one of 1,160 bytes has room for about 280."""
 
 _BEYOND_32_BITS = 1 << 32
 
@@ -59,8 +63,8 @@ class Outbound:
         self.queue = OutboundQueue(counters)
         self.outstanding = Outstanding(initial_tsn + _BEYOND_32_BITS)
         timeout = RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max)
-        congestion = config.congestion_control(packet_size)
-        self.recovery = LossRecovery(self.outstanding, congestion, timeout, packet_size, counters)
+        flow = Flow(config.make_congestion_control(packet_size), timeout)
+        self.recovery = LossRecovery(self.outstanding, flow, timeout, packet_size, counters)
         self.reliability = PartialReliability(self.queue, self.outstanding, events, counters)
         self._writer = ChunkWriter(self.queue, self.outstanding, self.reliability)
         self.open = False
@@ -81,11 +85,19 @@ class Outbound:
         self.outstanding.lost.clear()
         self.outstanding.flight = 0
         self.recovery.timer.stop()
+        self.recovery.flow.pacer.wait(pending=False)
+
+    def reset_path(self, packet_size: int, now: float) -> None:
+        """Go on over another path, of which nothing is known."""
+        recovery = self.recovery
+        flow = Flow(self._config.make_congestion_control(packet_size), recovery.timeout)
+        recovery.reset_path(flow, packet_size, now)
+        self.set_packet_size(packet_size)
 
     def set_packet_size(self, size: int) -> None:
         """Cut what leaves from now on for packets of this size."""
         self.recovery.packet_size = size & ~3
-        self.recovery.congestion.set_packet_size(size & ~3)
+        self.recovery.flow.congestion.set_packet_size(size & ~3)
         self.queue.quantum = size & ~3
 
     def _allowance(self) -> int:
@@ -94,7 +106,7 @@ class Outbound:
         flight = outstanding.flight
         if outstanding.next_tsn - outstanding.cumulative > MAX_CHUNKS_OUTSTANDING:
             return -1
-        window = min(recovery.congestion.cwnd, self._config.max_outstanding)
+        window = min(recovery.flow.congestion.cwnd, self._config.max_outstanding)
         credit = recovery.peer_rwnd - flight
         if credit < min(recovery.packet_size, self.queue.total):
             return -1 if outstanding.chunks else recovery.packet_size
@@ -102,19 +114,32 @@ class Outbound:
 
     @property
     def _may_resend(self) -> bool:
-        """Whether a lost chunk may leave now; one always may when nothing else is on the path."""
+        """Whether a lost chunk may leave now; one always may when nothing else is on the path.
+
+        Where there are more gaps than SACKs tell of, much of what counts as in flight has arrived or is lost: only
+        closing the first gaps shows how much, so the window must not be what forbids that.
+        """
         outstanding = self.outstanding
-        flight = outstanding.flight
-        return (not flight or flight < self.recovery.congestion.cwnd) and outstanding.next_lost() is not None
+        if not outstanding.lost or outstanding.next_lost() is None:
+            return False
+        window = self.recovery.flow.congestion.cwnd
+        if len(outstanding.gap_acked) > MANY_GAPS:
+            window *= 2
+        return not outstanding.flight or outstanding.flight < window
+
+    @property
+    def _has_data(self) -> bool:
+        """Whether chunks wait that the windows have room for."""
+        return self._may_resend or (bool(self.queue.ring) and self._allowance() > 0)
 
     @property
     def has_pending(self) -> bool:
         """Whether something could leave now."""
         if not self.open:
             return False
-        if self.reliability.pending or self.recovery.probe_due or self._may_resend:
+        if self.reliability.pending or self.recovery.probe_due:
             return True
-        return bool(self.queue.ring) and self._allowance() > 0
+        return self.recovery.flow.pacer.deadline is None and self._has_data
 
     def take_forward_tsn(self, now: float) -> bytes | None:
         """Write FORWARD TSN when one is due."""
@@ -124,29 +149,47 @@ class Outbound:
 
     def packets(self, now: float, limit: int, first: list[bytes]) -> list[bytes]:
         """Write up to `limit` packets, the first of them behind the control chunks `first`."""
-        packets: list[bytes] = []
-        write, parts = self._wire.write, first
+        flow, outstanding = self.recovery.flow, self.outstanding
+        flight, before, resent = outstanding.flight, outstanding.next_tsn, self._counters.retransmitted_chunks
+        if self._is_closed:
+            flow.note_app_limited(flight)
         if self.recovery.probe_due and self.open:
-            self._probe(parts, now)
-        before = self.outstanding.next_tsn
-        resent = self._counters.retransmitted_chunks
-        while len(packets) < limit:
-            if self.open:
-                bulk = [] if parts else self._bulk(limit - len(packets), now)
-                if bulk:
-                    packets.extend(bulk)
-                    continue
-                self._fill(parts, now)
-            if not parts:
-                break
-            packets.append(write(b"".join(parts)))
-            if not self.queue.ring and not self.outstanding.lost:
-                break
-            parts = []
-        sent = self.outstanding.next_tsn - before
+            self._probe(first, now)
+        most = flow.allowance(limit, self.recovery.packet_size - HEADER_SIZE, now) if self.open else 0
+        packets = self._write(first, most, now)
+        sent = outstanding.next_tsn - before
         self._counters.chunks += sent
         if sent or self._counters.retransmitted_chunks != resent:
             self.recovery.note_sent(now)
+            flow.note_sent(flight, outstanding.flight, now)
+        flow.pacer.wait(pending=self.open and most < limit and self._has_data)
+        if not self.queue.ring or self._is_closed:
+            flow.note_app_limited(outstanding.flight)
+        return packets
+
+    @property
+    def _is_closed(self) -> bool:
+        """Whether it is the peer's window that holds us back, and not the path."""
+        return self.recovery.peer_rwnd - self.outstanding.flight < self.recovery.packet_size
+
+    def _write(self, parts: list[bytes], most: int, now: float) -> list[bytes]:
+        """Write packets, the first of them behind `parts`, up to `most` of them with chunks that are not there yet."""
+        packets: list[bytes] = []
+        write = self._wire.write
+        while len(packets) < most:
+            bulk = [] if parts else self._bulk(most - len(packets), now)
+            if bulk:
+                packets.extend(bulk)
+                continue
+            self._fill(parts, now)
+            if not parts:
+                break
+            packets.append(write(b"".join(parts)))
+            parts = []
+            if not self.queue.ring and not self.outstanding.lost:
+                break
+        if parts:
+            packets.append(write(b"".join(parts)))
         return packets
 
     def _bulk(self, limit: int, now: float) -> list[bytes]:
@@ -165,7 +208,7 @@ class Outbound:
         if self.outstanding.lost and self._may_resend:
             room = self._writer.resend(room, parts, now, self._note_resent)
         if self.queue.ring and self._allowance() > 0:
-            small_window = self.recovery.congestion.cwnd < 2 * self.recovery.packet_size
+            small_window = self.recovery.flow.congestion.cwnd < 2 * self.recovery.packet_size
             self._writer.fill(room, parts, now, FLAG_IMMEDIATE if small_window else 0)
 
     def _note_resent(self, tsn: int, sends: int) -> None:

@@ -13,8 +13,8 @@ from peerix.core.sctp.timer import RetransmissionTimeout, RetransmissionTimer
 
 if TYPE_CHECKING:
     from peerix.core.sctp.chunks import Sack
-    from peerix.core.sctp.congestion import CongestionControl
     from peerix.core.sctp.counters import SentCounters
+    from peerix.core.sctp.flow import Flow
     from peerix.core.sctp.outstanding import Outstanding
 
 PEER_DELAYED_ACK = 0.2
@@ -27,6 +27,7 @@ MIN_PROBE_TIMEOUT = 0.01
 class LossRecovery:
     """Repairs losses.
 
+    :ivar flow: the congestion control of the path.
     :ivar peer_rwnd: the peer's window as it said last.
     :ivar silent: timeouts since the peer was heard (RFC 9260 section 8.1).
     :ivar probe_due: a tail-loss probe is to be sent now.
@@ -37,8 +38,8 @@ class LossRecovery:
         "_counters",
         "_probe_at",
         "_recovery_tsn",
-        "congestion",
         "detector",
+        "flow",
         "outstanding",
         "packet_size",
         "peer_rwnd",
@@ -51,13 +52,13 @@ class LossRecovery:
     def __init__(
         self,
         outstanding: Outstanding,
-        congestion: CongestionControl,
+        flow: Flow,
         timeout: RetransmissionTimeout,
         packet_size: int,
         counters: SentCounters,
     ) -> None:
         self.outstanding = outstanding
-        self.congestion = congestion
+        self.flow = flow
         self.timeout = timeout
         self.timer = RetransmissionTimer(timeout)
         self.detector = LossDetector(timeout)
@@ -92,7 +93,7 @@ class LossRecovery:
         detector = self.detector
         if detector.note_wrong(len(sack.duplicates) + delivered.revived):
             self._recovery_tsn = None
-            self.congestion.undo()
+            self.flow.congestion.undo()
         detector.note_delivered(delivered, now)
         if outstanding.has_reneged:
             self._counters.reneged += 1
@@ -102,20 +103,21 @@ class LossRecovery:
         if reopened and not advanced and outstanding.flight <= self.packet_size:
             self._repeat_window_probe()
         self._detect(flight, now)
-        if delivered.size and self._recovery_tsn is None:
-            rtt = now - delivered.sent_at if delivered.sends == 1 else None
-            self.congestion.receive_acked(delivered.size, flight, rtt, now)
+        if delivered.size:
+            self.flow.receive_acked(delivered, flight, now, recovering=self.recovering)
         self._restart_timers(now, progress=advanced or delivered.size > 0)
         return True
 
     def _detect(self, flight: int, now: float) -> None:
         """Look for losses; the first one of a window of data lowers the congestion window."""
         lost = self.detector.detect(self.outstanding, self.packet_size, now, recovering=self.recovering)
+        if lost:
+            self.flow.note_lost(sum(chunk[2] - chunk[1] for chunk in lost))
         if lost and self._recovery_tsn is None:
             self._recovery_tsn = self.outstanding.next_tsn - 1
             self._counters.fast_recoveries += 1
             self.detector.note_recovery(len(lost))
-            self.congestion.handle_loss(flight, now)
+            self.flow.congestion.handle_loss(flight, now)
 
     def _repeat_window_probe(self) -> None:
         """The window opened and the peer had dropped our probe of it: send that again, it was no loss of the path."""
@@ -153,12 +155,13 @@ class LossRecovery:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        deadlines = (self.timer.deadline, self._probe_at, self.detector.deadline)
+        deadlines = (self.timer.deadline, self._probe_at, self.detector.deadline, self.flow.pacer.deadline)
         return min((at for at in deadlines if at is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         """Decide what silence means."""
         outstanding = self.outstanding
+        self.flow.pacer.handle_timeout(now)
         if self.detector.deadline is not None and now >= self.detector.deadline:
             self._detect(outstanding.flight, now)
         if self._probe_at is not None and now >= self._probe_at:
@@ -178,13 +181,13 @@ class LossRecovery:
         self._probe_at = None
         self.probe_due = False
         if not probing_window:
-            self.congestion.handle_timeout(flight, now)
+            self.flow.congestion.handle_timeout(flight, now)
         if outstanding.chunks:
             self.timer.start(now)
 
-    def reset_path(self, congestion: CongestionControl, packet_size: int, now: float) -> None:
+    def reset_path(self, flow: Flow, packet_size: int, now: float) -> None:
         """Go on over another path, of which nothing is known; ask at once what arrived (RFC 8985 section 7)."""
-        self.congestion = congestion
+        self.flow = flow
         self.packet_size = packet_size
         self.timeout.reset()
         self.detector.reset()

@@ -1,38 +1,21 @@
-"""Congestion control (RFC 9260 section 7.2) behind an interface of five calls."""
+"""The congestion control of RFC 9260 section 7.2."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-INITIAL_PACKETS = 10
-"""The initial window in packets (RFC 6928; RFC 9260 section 7.2.1 has 4,404 bytes, from before that)."""
+from peerix.core.sctp.congestion.control import INITIAL_PACKETS, MIN_PACKETS, fills_window
 
-MIN_PACKETS = 4
-"""The window after a loss is at least so many packets (RFC 9260 section 7.2.3)."""
+if TYPE_CHECKING:
+    from peerix.core.sctp.delivery import DeliverySample
 
+SLOW_START_PACING = 2.0
+"""The pacing rate in windows a round trip: with less the window could not double in one."""
 
-class CongestionControl(Protocol):
-    """Decides how many bytes may be in flight.
+PACING = 1.2
+"""The same afterwards; above one, so that the window stays in use whatever the round trip does."""
 
-    Calls say what happened; `cwnd` is the answer. Byte counts are user bytes of DATA chunks.
-    """
-
-    cwnd: int
-
-    def receive_acked(self, acked: int, flight: int, rtt: float | None, now: float) -> None:
-        """Take note of `acked` newly acknowledged bytes outside of recovery; `flight` was in flight before them."""
-
-    def handle_loss(self, flight: int, now: float) -> None:
-        """React to a loss; called once a window of data (RFC 9260 section 7.2.4)."""
-
-    def handle_timeout(self, flight: int, now: float) -> None:
-        """React to an expired T3-rtx timer (RFC 9260 section 7.2.3)."""
-
-    def undo(self) -> None:
-        """Take back the last reaction: the loss turned out to be reordering."""
-
-    def set_packet_size(self, packet_size: int) -> None:
-        """Go on with packets of another size."""
+UNLIMITED = 1 << 62
 
 
 class NewReno:
@@ -42,19 +25,25 @@ class NewReno:
     the RFC's words); one packet for each SACK would take seconds to fill a path.
     """
 
-    __slots__ = ("_before", "_packet_size", "_partial_bytes_acked", "cwnd", "ssthresh")
+    __slots__ = ("_before", "_packet_size", "_partial_bytes_acked", "cwnd", "pacing_rate", "ssthresh")
 
     def __init__(self, packet_size: int) -> None:
         self._packet_size = packet_size
         self.cwnd = INITIAL_PACKETS * packet_size
-        self.ssthresh = 1 << 62
+        self.pacing_rate = 0.0
+        self.ssthresh = UNLIMITED
         self._partial_bytes_acked = 0
         self._before = (self.cwnd, self.ssthresh)
 
-    def receive_acked(self, acked: int, flight: int, rtt: float | None, now: float) -> None:
-        """Grow, but only while the window is in use (RFC 9260 section 7.2.1)."""
-        if flight + self._packet_size < self.cwnd:
-            return
+    def receive_acked(self, sample: DeliverySample, now: float) -> None:
+        """Grow, but only outside of recovery and while the window is in use (RFC 9260 section 7.2.1)."""
+        if not sample.recovering and fills_window(sample.flight, self.cwnd, self._packet_size):
+            self._grow(sample.acked)
+        if sample.srtt:
+            gain = SLOW_START_PACING if self.cwnd < self.ssthresh else PACING
+            self.pacing_rate = gain * self.cwnd / sample.srtt
+
+    def _grow(self, acked: int) -> None:
         if self.cwnd < self.ssthresh:
             self.cwnd = min(self.cwnd + acked, max(self.ssthresh, self.cwnd))
             return
@@ -86,5 +75,5 @@ class NewReno:
     def set_packet_size(self, packet_size: int) -> None:
         """Keep the window, but never below what a start would have when packets get larger."""
         self._packet_size = packet_size
-        if self.ssthresh >= 1 << 62:
+        if self.ssthresh >= UNLIMITED:
             self.cwnd = max(self.cwnd, INITIAL_PACKETS * packet_size)
