@@ -6,6 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from anyio import to_thread
 
@@ -209,6 +210,21 @@ async def test_whoever_leaves_can_join_again(page: ExamplePage, cli: Start, room
     await page.until_connected("Robot")
     await page.say("back again")
     await event_of(terminal, "message", data="back again")
+
+
+@pytest.mark.slow
+async def test_somebody_whose_process_is_killed_is_lost_and_that_is_all_that_is_said(
+    page: ExamplePage, cli: Start, room: str
+) -> None:
+    terminal = cli("join", room, "--name", "Robot", "--keep")
+    await page.join(room, "Ada")
+    await page.until_connected("Robot")
+    terminal.process.kill()
+    await page.until_shown("out of reach")
+    await page.until_shown("The connection to Robot is lost.")
+    await page.until("document.querySelectorAll('.member').length === 1")
+    await anyio.sleep(1.2)  # by then it is invited again
+    assert await page.evaluate("document.querySelectorAll('.trouble').length") == 1
 
 
 @pytest.mark.slow

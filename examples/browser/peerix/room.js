@@ -137,13 +137,15 @@ export class Room extends Emitter {
   #note(name, event) {
     const { peer } = event;
     if (name === "connection:failed") {
+      peer.lost = true;
       const invoke = () => this.#publish(INVOKE, peer.id, [this.#metadata ?? null]).catch((error) => this.emit("error", { error }));
       setTimeout(invoke, Math.random() * RECONNECT_JITTER);
     }
     if (name === "connection:closed" && this.peers.get(peer.id) === peer) {
       this.peers.delete(peer.id);
       this.#waiting.delete(peer.id);
-      this.#identity?.forget(peer.id);
+      // Peerix 0.7 forgets the key of a lost member as well, and then cannot invite it again.
+      if (this.#options.quirks || !peer.lost) this.#identity?.forget(peer.id);
     }
     this.emit(name, event);
   }
