@@ -7,30 +7,18 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from peerix.core.dtls import DtlsRole, DtlsState, Fingerprint
-from peerix.core.session.transport import MAX_EARLY_DATAGRAMS, Transport
+from peerix.core.session.transport import MAX_EARLY_DATAGRAMS
+from tests.support.sessions import SimulatedPeer, negotiate
+from tests.support.simnet import Link, Network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerix.core.dtls import DtlsTransport
-    from peerix.core.ice import IceAgent
+    from peerix.core.session.transport import Transport
 
-PEER = ("192.0.2.1", 5000)
+PEER = ("10.1.0.1", 5000)
 STRANGER = ("192.0.2.2", 5000)
-
-
-class Ice:
-    """Knows one address, and keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.send_path: tuple[int, tuple[str, int]] | None = None
-
-    def is_known(self, port: int, source: tuple[str, int]) -> bool:
-        return (port, source) == (0, PEER)
-
-    def receive_datagram(self, port: int, source: tuple[str, int], data: bytes, now: float) -> None:
-        self.received.append(data)
 
 
 class Dtls:
@@ -47,52 +35,62 @@ class Dtls:
         self.received.append(data)
 
 
-def transport(state: DtlsState = DtlsState.CONNECTED) -> tuple[Transport, Ice, Dtls]:
-    ice, dtls = Ice(), Dtls(state)
-    return Transport(cast("IceAgent", ice), cast("DtlsTransport", dtls)), ice, dtls
+def transport(state: DtlsState = DtlsState.CONNECTED) -> tuple[Transport, Dtls]:
+    """The transport of a connected session, with other DTLS in it."""
+    network = Network(seed=1, default=Link(latency=0.01), tick=0.001)
+    a, b = SimulatedPeer(network, "a", ["10.1.0.1"]), SimulatedPeer(network, "b", ["10.2.0.1"])
+    a.open("chat")
+    negotiate(a, b)
+    assert network.run(5, lambda: "chat" in b.channels)
+    receiver, dtls = b.session.transport, Dtls(state)
+    receiver.dtls = cast("DtlsTransport", dtls)
+    if state is DtlsState.NEW:
+        receiver._role = None
+    return receiver, dtls
 
 
-@pytest.mark.parametrize("first", range(256))
-def test_the_first_byte_tells_what_a_datagram_is(first: int) -> None:
-    datagram = bytes([first]) + bytes(30)
-    receiver, ice, dtls = transport()
-    receiver.receive(0, [(PEER, datagram, 0)], 0.0)
-    assert ice.received == ([datagram] if first <= 3 else [])
-    assert dtls.received == ([datagram] if 20 <= first <= 63 else [])
+def test_the_first_byte_tells_what_a_datagram_is() -> None:
+    receiver, dtls = transport()
+    for first in range(256):
+        dtls.received.clear()
+        malformed = receiver.ice.counters.malformed
+        datagram = bytes([first]) + bytes(30)
+        receiver.receive(0, [(PEER, datagram, 0)], 0.0)
+        assert receiver.ice.counters.malformed - malformed == (first <= 3)
+        assert dtls.received == ([datagram] if 20 <= first <= 63 else [])
 
 
 @pytest.mark.parametrize("first", [20, 22, 23])
 def test_dtls_from_a_stranger_is_dropped_and_counted(first: int) -> None:
-    receiver, _, dtls = transport()
+    receiver, dtls = transport()
     receiver.receive(0, [(STRANGER, bytes([first]) + bytes(30), 0)], 0.0)
     assert dtls.received == []
     assert receiver.counters.unauthenticated_dropped == 1
 
 
 def test_dtls_that_comes_before_the_role_is_known_waits() -> None:
-    receiver, ice, dtls = transport(DtlsState.NEW)
+    receiver, dtls = transport(DtlsState.NEW)
     hello = b"\x16" + bytes(30)
     receiver.receive(0, [(PEER, hello, 0)], 0.0)
     assert dtls.received == []
-    ice.send_path = (0, PEER)
     receiver.set_peer(DtlsRole.SERVER, [])
     receiver.start_dtls([], 0.0)
     assert dtls.received == [hello]
 
 
 def test_dtls_that_waits_is_bounded() -> None:
-    receiver, ice, dtls = transport(DtlsState.NEW)
+    receiver, dtls = transport(DtlsState.NEW)
     for _ in range(10 * MAX_EARLY_DATAGRAMS):
         receiver.receive(0, [(PEER, b"\x16" + bytes(30), 0)], 0.0)
-    ice.send_path = (0, PEER)
     receiver.set_peer(DtlsRole.SERVER, [])
     receiver.start_dtls([], 0.0)
     assert len(dtls.received) == MAX_EARLY_DATAGRAMS
 
 
 def test_each_datagram_of_a_batch_goes_its_own_way() -> None:
-    receiver, ice, dtls = transport()
+    receiver, dtls = transport()
+    malformed = receiver.ice.counters.malformed
     check, record = b"\x00" * 40, b"\x17" * 40
     receiver.receive(0, [(PEER, check + record, 40)], 0.0)
-    assert ice.received == [check]
+    assert receiver.ice.counters.malformed == malformed + 1
     assert dtls.received == [record]
