@@ -48,6 +48,29 @@ def test_the_request_is_repeated_when_the_answer_is_overdue() -> None:
     assert nack.requested == 2
 
 
+def test_without_reports_the_answers_tell_the_round_trip() -> None:
+    nack = NackGenerator()
+    nack.receive(1, 1.0)
+    nack.receive(3, 1.0)
+    assert nack.due(1.01, None) == (2,)
+    assert nack.next_timeout() == pytest.approx(1.01 + 0.125)
+    nack.receive(2, 1.05)
+    assert nack.answer_time == pytest.approx(0.04)
+    nack.receive(5, 2.0)
+    assert nack.due(2.01, None) == (4,)
+    assert nack.next_timeout() == pytest.approx(2.01 + 0.05)
+
+
+def test_a_packet_that_was_asked_for_twice_measures_nothing() -> None:
+    nack = NackGenerator()
+    nack.receive(1, 1.0)
+    nack.receive(3, 1.0)
+    nack.due(1.01, 0.05)
+    nack.due(1.1, 0.05)
+    nack.receive(2, 1.11)
+    assert nack.answer_time is None
+
+
 def test_repeats_keep_a_distance_on_a_short_path() -> None:
     nack = NackGenerator()
     nack.receive(1, 1.0)

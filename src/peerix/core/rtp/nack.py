@@ -11,7 +11,7 @@ MINIMUM_REPEAT = 0.02
 """Seconds between two requests for one packet, however short the round trip."""
 
 DEFAULT_ROUND_TRIP = 0.1
-"""Seconds, until one was measured."""
+"""Seconds, until one was measured: here too, by how long answers take, since who only receives gets no reports."""
 
 DEADLINE = 0.5
 """Seconds after which nobody waits for a packet any more."""
@@ -24,12 +24,14 @@ MAX_MISSING = 1000
 class _Missing:
     noticed_at: float
     ask_at: float
+    asked_at: float = 0.0
+    times_asked: int = 0
 
 
 class NackGenerator:
     """The packets of one source that are missing; extended sequence numbers, as the reception statistics give them."""
 
-    __slots__ = ("_highest", "_missing", "_next_at", "abandoned", "deadline", "requested")
+    __slots__ = ("_highest", "_missing", "_next_at", "abandoned", "answer_time", "deadline", "requested")
 
     def __init__(self, deadline: float = DEADLINE) -> None:
         self.deadline = deadline
@@ -37,6 +39,8 @@ class NackGenerator:
         """Sequence numbers that were asked for, each time counted."""
         self.abandoned = 0
         """Packets that were given up."""
+        self.answer_time: float | None = None
+        """Seconds from a request to its answer, on average; None before the first one."""
         self._highest: int | None = None
         self._missing: dict[int, _Missing] = {}
         self._next_at: float | None = None
@@ -53,7 +57,9 @@ class NackGenerator:
             return True
         gap = extended - self._highest - 1
         if gap < 0:
-            self._missing.pop(extended, None)
+            repaired = self._missing.pop(extended, None)
+            if repaired is not None and repaired.times_asked == 1:
+                self._measure(now - repaired.asked_at)
             return True
         first, self._highest = self._highest + 1, extended
         if not gap:
@@ -86,7 +92,8 @@ class NackGenerator:
         """
         if self._next_at is None or now < self._next_at:
             return ()
-        repeat = max((DEFAULT_ROUND_TRIP if round_trip is None else round_trip) * 1.25, MINIMUM_REPEAT)
+        expected = next((time for time in (round_trip, self.answer_time) if time is not None), DEFAULT_ROUND_TRIP)
+        repeat = max(expected * 1.25, MINIMUM_REPEAT)
         asked: list[int] = []
         given_up: list[int] = []
         next_at: float | None = None
@@ -97,6 +104,8 @@ class NackGenerator:
             if missing.ask_at <= now:
                 asked.append(number)
                 missing.ask_at = now + repeat
+                missing.asked_at = now
+                missing.times_asked += 1
             if next_at is None or missing.ask_at < next_at:
                 next_at = missing.ask_at
         for number in given_up:
@@ -105,3 +114,7 @@ class NackGenerator:
         self.abandoned += len(given_up)
         self.requested += len(asked)
         return tuple(number & 0xFFFF for number in sorted(asked))
+
+    def _measure(self, time: float) -> None:
+        """Take one answer; of a packet that was asked for twice nobody knows which request it answers."""
+        self.answer_time = time if self.answer_time is None else self.answer_time + (time - self.answer_time) / 4
