@@ -185,10 +185,14 @@ class Link:
                 ):
                     try:
                         async with create_task_group() as tasks:
-                            self._begin(connection, tasks)
-                            async for event in events:
-                                self._handle_event(event)
-                            tasks.cancel_scope.cancel("the connection is closed")
+                            try:
+                                self._begin(connection, tasks)
+                                async for event in events:
+                                    self._handle_event(event)
+                            finally:
+                                # Packets come in until the goodbye; from here on the group takes no tasks.
+                                self.channels.stop()
+                                tasks.cancel_scope.cancel("the connection is closed")
                     finally:
                         # Before the goodbye, which may take a moment when nobody answers.
                         self._end()

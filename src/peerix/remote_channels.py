@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from anyio import ClosedResourceError
+
 from peerix.channels import ChannelRun, RemoteChannel
 from peerix.core.errors import LocalProtocolError, PeerixError, TransferAborted
 from peerix.core.rooms.channels import ChannelPlan, CreateChannel
@@ -169,6 +171,8 @@ class RemoteChannels:
                 negotiated=options.negotiated,
                 id=options.id,
             )
+        except ClosedResourceError:
+            return  # the connection has just ended, and nobody here has heard of it yet
         except LocalProtocolError as error:  # the other side may have asked for an id that is taken
             self._handle_failure(action.label, error)
         else:
@@ -200,8 +204,12 @@ class RemoteChannels:
         for outbox in self._outboxes.values():
             outbox.handle_timeout(now)
 
+    def stop(self) -> None:
+        """Begin no further channel."""
+        self._host = None
+
     def end(self, error: PeerixError) -> None:
         """The remote peer is gone."""
-        self._host = None
+        self.stop()
         for outbox in self._outboxes.values():
             outbox.close(error)

@@ -220,3 +220,14 @@ async def test_cancelling_one_remote_peer_fails_its_transfers_only() -> None:
         assert not transfer.done
         assert await a.send("x", "chat") == (c.id,)
         transfer.abort()
+
+
+async def test_channels_that_are_asked_for_while_a_remote_peer_ends_disturb_nobody() -> None:
+    async with peers_in_room(2) as (a, b):
+        log = Log(b)
+        with fail_after(PATIENCE):
+            for number in range(60):
+                await a.open(f"channel {number}")
+                if number == 20:
+                    remote_of(b, a).cancel_scope.cancel()
+            await until(lambda: "connection:closed" in log.names)
