@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.broken_network import network
 from tests.support.browser_hosts import BROWSERS, EXAMPLE, KINDS, OPEN, everything_inside, run_browser
+from tests.support.lossy_sockets import losses
 from tests.support.npm import install_packages
 from tests.support.stacks import PROCESSES
 
@@ -82,4 +83,4 @@ def same_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         yield
 
 
-__all__ = ["network"]
+__all__ = ["losses", "network"]

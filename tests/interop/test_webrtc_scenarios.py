@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import EndOfStream, create_task_group
+from anyio import EndOfStream, create_task_group, sleep
 
 from peerix.core.errors import MessageTooLarge
 from peerix.rtc import ConnectionState, ReadyState, SignalingState
@@ -18,6 +18,7 @@ from tests.support.waiting import until
 if TYPE_CHECKING:
     from peerix.rtc import DataChannel
     from tests.support.foreign import Offerer
+    from tests.support.lossy_sockets import Losses
     from tests.support.stacks import Stack
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, two_loops]
@@ -247,6 +248,49 @@ async def test_a_lossy_channel_brings_whole_messages(stack: Stack, offerer: Offe
         # Nothing is lost on loopback, but nobody promised an order.
         assert {await theirs.receive() for _ in sent} == sent
         assert {await ours.receive() for _ in sent} == sent
+
+
+@either_acts
+async def test_an_ordered_channel_goes_on_without_what_is_not_sent_again(
+    stack: Stack, actor: Offerer, losses: Losses
+) -> None:
+    """The receiver has to be told what it need not wait for (RFC 3758)."""
+    if actor == "they" and "no retransmissions" in stack.cannot:
+        pytest.skip("it takes a limit of 0 for none")
+    # Two packets each, so that some lose one half; it may clog those who do not expect it.
+    size = 1000 if actor == "we" and "halves of messages" in stack.cannot else 2000
+    async with connected(stack.agent, stack.configuration, "we") as (both, _, _):
+        ours, theirs = await both.create("lossy", actor, maxRetransmits=0)
+        sender, receiver = (ours, theirs) if actor == "we" else (theirs, ours)
+        losses.every = 5
+        for number in range(100):
+            await sender.send(f"{number}:".ljust(size, "x"))
+            await sleep(0.001)  # not all in one packet
+        losses.every = None
+        await sender.send("the end:")
+        numbers: list[int] = []
+        while (message := await receiver.receive()) != "the end:":
+            assert isinstance(message, str)
+            digits, _, rest = message.partition(":")
+            assert (len(message), rest.strip("x")) == (size, "")
+            numbers.append(int(digits))
+        assert numbers == sorted(set(numbers))
+        assert losses.count > 0
+        assert len(numbers) < 100
+
+
+@either_acts
+async def test_a_reliable_channel_brings_all_that_was_lost(stack: Stack, actor: Offerer, losses: Losses) -> None:
+    async with connected(stack.agent, stack.configuration, "they") as (both, _, _):
+        ours, theirs = await both.create("reliable", actor, ordered=False)
+        losses.every = 10
+        sent = {f"{number}:".ljust(2000, "x") for number in range(50)}
+        for message in sent:
+            await ours.send(message)
+            await theirs.send(message)
+        assert {await theirs.receive() for _ in sent} == sent
+        assert {await ours.receive() for _ in sent} == sent
+        assert losses.count > 0
 
 
 @everywhere
