@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MAX_FLUSHES = 16_384
 """Flushes without an answer that are remembered; chunks of older ones give no sample."""
 
+MIN_INTERVAL = 0.0002
+"""Seconds; less is not told apart, as one clock reading a wake-up may give no time at all between sending and SACK."""
+
 
 @dataclass(slots=True)
 class DeliverySample:
@@ -91,6 +94,6 @@ class DeliverySampler:
             result.round_start = True
         interval = max(sent_at - first_sent_at, now - before_at)
         # Shorter than a round trip can be: SACKs that were held up came all at once.
-        if interval >= min_rtt and interval > 0:
-            result.rate = (self._delivered - before) / interval
+        if interval >= min_rtt:
+            result.rate = (self._delivered - before) / max(interval, MIN_INTERVAL)
         return result
