@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from anyio import fail_after, sleep
 
+from peerix.core.dtls import Certificate
 from peerix.rtc import Configuration, IceGatheringState, IceServer, PeerConnection
-from tests.support.connections import connected_pair
+from tests.support.connections import connected_pair, negotiate
 from tests.support.stun_server import stun_server
 from tests.support.turn_script import turn_script
 from tests.support.waiting import PATIENCE
@@ -81,11 +84,19 @@ async def test_a_pair_counts_what_went_over_it() -> None:
 
 
 async def test_both_certificates_are_reported() -> None:
-    async with connected_pair() as (a, b, _, _):
+    own = Certificate.generate(dt.datetime.now(dt.UTC))
+    async with (
+        PeerConnection(Configuration(addresses=("127.0.0.1",), certificate=own)) as a,
+        PeerConnection(Configuration(addresses=("127.0.0.1",))) as b,
+    ):
+        channel = a.create_data_channel("chat")
+        await negotiate(a, b)
+        with fail_after(5):
+            await channel.wait_open()
         ours, theirs = await a.get_stats(), await b.get_stats()
         local = ours[str(ours["T0"]["localCertificateId"])]
         remote = theirs[str(theirs["T0"]["remoteCertificateId"])]
-        assert local["fingerprint"] == remote["fingerprint"]
+        assert local["fingerprint"] == remote["fingerprint"] == own.fingerprints[0].value
         assert str(local["base64Certificate"]).startswith("MII")
 
 
