@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ORIGIN = "http://localhost"
-LOAD_TIMEOUT = 20.0  # seconds
+LOAD_TIMEOUT = 60.0  # seconds
 
 
 class Browser(abc.ABC):
