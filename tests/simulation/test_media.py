@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerix.core.sdp import Direction
+from peerix.core.session import TracksChanged
 from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
 from tests.support.media_peers import MediaPeer, media_peers, negotiate
-from tests.support.simnet import GilbertElliott, Link
+from tests.support.sessions import SimulatedPeer
+from tests.support.sessions import negotiate as negotiate_sessions
+from tests.support.simnet import GilbertElliott, Link, Network
 
 if TYPE_CHECKING:
     from peerix.core.rtp.video_buffer import ReceivedFrame
@@ -174,3 +177,36 @@ def test_datagrams_that_are_not_ours_are_dropped() -> None:
             [bytes([0x80, 96]) + chance.randbytes(size), bytes([0x81, 200]) + chance.randbytes(size)], 101.0
         )
     assert len(frames(b)) == 6
+
+
+def test_whole_sessions_carry_sound_beside_data_and_tell_of_the_track() -> None:
+    network = Network(default=Link(latency=0.02), tick=0.001)
+    a = SimulatedPeer(network, "a", ["10.1.0.1"], media=True)
+    b = SimulatedPeer(network, "b", ["10.2.0.1"], media=True)
+    a.session.negotiation.negotiator.add_transceiver("audio", streams=["stream"])
+    a.open("chat")
+    negotiate_sessions(a, b)
+    assert network.run(10, lambda: "chat" in b.channels)
+    (changed,) = [event for event in b.media_events if isinstance(event, TracksChanged)]
+    assert [one.association.streams for one in changed.added] == [("stream",)]
+    (transceiver,) = a.session.negotiation.negotiator.transceivers
+    assert a.session.media is not None
+    for number in range(50):
+        a.session.media.send(transceiver.mid or "", b"\x78" + bytes(60), number * 960, network.now)
+        a.send("chat", f"{number}")
+        network.run(0.02)
+    network.run(0.3)
+    heard = [event.unit for event in b.media_events if isinstance(event, SoundReceived)]
+    assert sum(unit.payload is not None for unit in heard) == 50
+    assert len(b.messages["chat"]) == 50
+
+
+def test_a_session_of_data_only_refuses_a_section_of_media_and_keeps_the_channel() -> None:
+    network = Network(default=Link(latency=0.02), tick=0.001)
+    a = SimulatedPeer(network, "a", ["10.1.0.1"], media=True)
+    b = SimulatedPeer(network, "b", ["10.2.0.1"])
+    a.session.negotiation.negotiator.add_transceiver("video")
+    a.open("chat")
+    negotiate_sessions(a, b)
+    assert network.run(10, lambda: "chat" in b.channels)
+    assert not a.session.negotiation.negotiator.transceivers

@@ -33,7 +33,7 @@ class DtlsDouble:
         self.state = DtlsState.NEW
         self.failure = ""
         self.role: DtlsRole | None = None
-        self.srtp_profile = ""
+        self.srtp_profile = "SRTP_AEAD_AES_128_GCM"
         self._wanted: Sequence[Fingerprint] = ()
         self._outgoing: list[bytes] = []
         self._flight = b""
@@ -109,4 +109,4 @@ class DtlsDouble:
         self._repeat_at = None
 
     def export_keying_material(self, label: bytes, length: int) -> bytes:
-        return bytes(length)
+        return (label * length)[:length]

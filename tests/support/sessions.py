@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.datachannel import ChannelClosed, ChannelMessage, ChannelOpened, ChannelReceived
 from peerix.core.dtls import Fingerprint
-from peerix.core.session import ConnectionStateChanged, GatheringNeeded, LocalCandidate, Session
+from peerix.core.session import ConnectionStateChanged, GatheringNeeded, LocalCandidate, Session, TracksChanged
+from peerix.core.session.media import (
+    BitrateChanged,
+    FrameReceived,
+    KeyFrameRequested,
+    SessionMedia,
+    SoundReceived,
+)
 from peerix.core.session.transport import FRAGMENTABLE
 from tests.support.dtls_double import DtlsDouble
 from tests.support.simnet import Fragmentable
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from peerix.core.datachannel import Channel
+    from peerix.core.session.media import MediaEvent
     from tests.support.simnet import Datagram, Network
 
 Address: TypeAlias = tuple[str, int]
@@ -27,7 +35,9 @@ class SimulatedPeer:
     What it receives is read at once; `messages` has it by label.
     """
 
-    def __init__(self, network: Network, name: str, hosts: Sequence[str], *, seed: int = 0) -> None:
+    def __init__(
+        self, network: Network, name: str, hosts: Sequence[str], *, seed: int = 0, media: bool = False
+    ) -> None:
         digest = random.Random(f"certificate {name}{seed}").randbytes(32)
         fingerprint = Fingerprint("sha-256", digest.hex(":").upper())
         self.network = network
@@ -36,6 +46,7 @@ class SimulatedPeer:
             dtls=DtlsDouble(fingerprint),
             fingerprints=[fingerprint],
             receive_limit=4 * 1024 * 1024,
+            media=SessionMedia(random.Random(f"media {name}{seed}").randbytes, 1_000_000.0) if media else None,
         )
         self.ports: list[Address] = [(host, 5000 + number) for number, host in enumerate(hosts)]
         self.messages: dict[str, list[str | bytes]] = {}
@@ -44,6 +55,7 @@ class SimulatedPeer:
         self.closed: list[str] = []
         self.states: list[str] = []
         self.candidates: list[LocalCandidate] = []
+        self.media_events: list[MediaEvent | TracksChanged] = []
         network.attach(self, *self.ports)
 
     # -- an endpoint of the network
@@ -93,6 +105,8 @@ class SimulatedPeer:
             self.closed.append(event.channel.label)
         elif isinstance(event, ConnectionStateChanged):
             self.states.append(event.state.value)
+        elif isinstance(event, FrameReceived | SoundReceived | KeyFrameRequested | BitrateChanged | TracksChanged):
+            self.media_events.append(event)
         elif isinstance(event, LocalCandidate):
             self.candidates.append(event)
 

@@ -33,7 +33,9 @@ from peerix.core.session import (
     IceGatheringState,
     ResolutionNeeded,
     Session,
+    TracksChanged,
 )
+from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
 from peerix.rtc.certificates import default_certificate
 from peerix.rtc.channel_link import ChannelLink
 from peerix.rtc.configuration import Configuration
@@ -140,14 +142,17 @@ class PeerConnection(AsyncContextManagerMixin):
         with self.cancel_scope:
             async with create_task_group() as owner:
                 self._channels.owner = owner
-                await self._closing.wait()
-                with move_on_after(DRAIN_TIMEOUT):
-                    await self._channels.all_drained()
-                owner.cancel_scope.cancel("the connection is closed")
+                try:
+                    await self._closing.wait()
+                    with move_on_after(DRAIN_TIMEOUT):
+                        await self._channels.all_drained()
+                finally:
+                    # Packets come in until the goodbye; from here on the group takes no tasks.
+                    self._channels.owner = None
+                    owner.cancel_scope.cancel("the connection is closed")
 
     async def _say_goodbye(self) -> None:
         self._closing.set()
-        self._channels.owner = None
         session = self._session
         session.close(time.monotonic())
         self._pump.finish(time.monotonic())
@@ -347,7 +352,9 @@ class PeerConnection(AsyncContextManagerMixin):
                 self._gatherer.gather()
             elif isinstance(event, ResolutionNeeded):
                 self._gatherer.resolve(event.candidate)
-            else:
+            elif not isinstance(
+                event, TracksChanged | FrameReceived | SoundReceived | KeyFrameRequested | BitrateChanged
+            ):
                 self._hub.emit(event)
                 if isinstance(event, ConnectionStateChanged) and event.state is ConnectionState.CLOSED:
                     self._closing.set()

@@ -13,6 +13,7 @@ from peerix.core.session.events import (
     ResolutionNeeded,
     SessionEvent,
     SignalingStateChanged,
+    TracksChanged,
 )
 from peerix.core.session.session import Session
 
@@ -30,4 +31,5 @@ __all__ = [
     "Session",
     "SessionEvent",
     "SignalingStateChanged",
+    "TracksChanged",
 ]

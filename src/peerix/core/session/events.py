@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.datachannel import ChannelEvent
+from peerix.core.session.media.events import MediaEvent
 
 if TYPE_CHECKING:
     from peerix.core.ice import Candidate, IceState
-    from peerix.core.jsep import SignalingState
+    from peerix.core.jsep import SignalingState, Transceiver
     from peerix.core.sdp import IceCandidate
 
 
@@ -97,6 +98,14 @@ class ResolutionNeeded:
     candidate: Candidate
 
 
+@dataclass(slots=True)
+class TracksChanged:
+    """The other side began or ceased to send: `added` and `removed` are the transceivers that receive it."""
+
+    added: tuple[Transceiver, ...]
+    removed: tuple[Transceiver, ...]
+
+
 SessionEvent: TypeAlias = (
     NegotiationNeeded
     | LocalCandidate
@@ -108,4 +117,7 @@ SessionEvent: TypeAlias = (
     | GatheringNeeded
     | ResolutionNeeded
     | ChannelEvent
+    | TracksChanged
+    | MediaEvent
 )
+"""`TracksChanged` and `MediaEvent` come only of a session that was made with media."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import Candidate, CandidateError
-from peerix.core.jsep import LocalTransport, Negotiator, SignalingState
+from peerix.core.jsep import NO_MEDIA, LocalTransport, Negotiator, SignalingState
 from peerix.core.sdp import Fingerprint, IceCandidate, SessionDescription
 from peerix.core.session.events import (
     IceGatheringState,
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from peerix.core.ice import IceAgent
-    from peerix.core.jsep import Applied
+    from peerix.core.jsep import Applied, MediaCapabilities
 
 MAX_EARLY_CANDIDATES = 100
 """Remote candidates kept that arrive before the first remote description."""
@@ -30,6 +30,7 @@ class Negotiation:
     """What the two sides have agreed on, and what is still to be agreed on.
 
     :param emit: takes the events.
+    :param capabilities: what media are offered and taken.
     """
 
     __slots__ = (
@@ -50,8 +51,9 @@ class Negotiation:
         fingerprints: Sequence[tuple[str, str]],
         random_bytes: Callable[[int], bytes],
         emit: Callable[[SessionEvent], None],
+        capabilities: MediaCapabilities = NO_MEDIA,
     ) -> None:
-        self.negotiator = Negotiator(random_bytes=random_bytes)
+        self.negotiator = Negotiator(random_bytes=random_bytes, capabilities=capabilities)
         self.gathering = Gathering(ice, self.negotiator, random_bytes, emit)
         self.closed = False
         self._ice = ice

@@ -17,6 +17,7 @@ from peerix.core.ice import (
     IceStateChanged,
     SendPathChanged,
 )
+from peerix.core.jsep import NO_MEDIA
 from peerix.core.sctp import Association, AssociationClosed, SctpConfig
 from peerix.core.session.events import (
     ConnectionState,
@@ -26,6 +27,7 @@ from peerix.core.session.events import (
     IceServerFailed,
     ResolutionNeeded,
     SessionEvent,
+    TracksChanged,
 )
 from peerix.core.session.negotiation import Negotiation
 from peerix.core.session.transport import Outgoing, Received, Transport
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from peerix.core.ice import IceEvent
     from peerix.core.jsep import Applied
     from peerix.core.sdp import SessionDescription
+    from peerix.core.session.media import SessionMedia
 
 BASE_PACKET_SIZE = 1200
 """UDP payload bytes that every path is believed to carry (RFC 8831 section 5 for the limits of DTLS and SCTP)."""
@@ -65,6 +68,7 @@ class Session:
 
     :param max_packet_size: largest UDP payload; None lets path-MTU discovery look for it.
     :param congestion_control: the name of the congestion controller; None for the default.
+    :param media: audio and video; None when only data are wanted: sections of media are refused then.
     """
 
     __slots__ = (
@@ -77,6 +81,7 @@ class Session:
         "closed",
         "closed_by_peer",
         "connection_state",
+        "media",
         "negotiation",
         "transport",
     )
@@ -90,6 +95,7 @@ class Session:
         receive_limit: int,
         max_packet_size: int | None = None,
         congestion_control: str | None = None,
+        media: SessionMedia | None = None,
     ) -> None:
         ice = IceAgent(controlling=True, random_bytes=random_bytes)
         base = packet_size(min(BASE_PACKET_SIZE, max_packet_size or BASE_PACKET_SIZE))
@@ -102,7 +108,9 @@ class Session:
         self.association.set_receive_limit(receive_limit)
         self.channels = DataChannels(self.association)
         fingerprint_texts = [(entry.algorithm, entry.value) for entry in fingerprints]
-        self.negotiation = Negotiation(ice, fingerprint_texts, random_bytes, self._emit)
+        capabilities = NO_MEDIA if media is None else media.capabilities
+        self.negotiation = Negotiation(ice, fingerprint_texts, random_bytes, self._emit, capabilities)
+        self.media = media
         self.connection_state = ConnectionState.NEW
         self.closed = False
         self.closed_by_peer = False
@@ -147,6 +155,10 @@ class Session:
             fingerprints = [Fingerprint(entry.algorithm, entry.value) for entry in applied.fingerprints]
             self.transport.set_peer(DtlsRole(applied.dtls_role), fingerprints)
             self.channels.set_role(applied.dtls_role == "client")
+        if self.media is not None:
+            self.media.configure(self.negotiation.negotiator.transceivers, now)
+            if applied.tracks.added or applied.tracks.removed:
+                self._emit(TracksChanged(applied.tracks.added, applied.tracks.removed))
         if applied.sctp is not None:
             self.association.remote_port = applied.sctp.port
             self.channels.max_message_size = applied.sctp.max_message_size
@@ -260,6 +272,8 @@ class Session:
         plaintexts = self.transport.receive(port, batch, now)
         if plaintexts:
             self.association.receive_packets(plaintexts, now)
+        if (media := self.transport.take_media()) and self.media is not None:
+            self.media.receive(media, now)
         self._advance(now)
 
     def datagrams_to_send(self, now: float) -> list[Outgoing]:
@@ -267,6 +281,8 @@ class Session:
         transport = self.transport
         outgoing = transport.control_datagrams(now)
         if transport.dtls.state is DtlsState.CONNECTED:
+            if self.media is not None and (datagrams := self.media.datagrams_to_send(now)):
+                outgoing += transport.bundle_media(datagrams)
             packets = self.association.packets_to_send(now, MAX_PACKETS)
             if packets:
                 outgoing += transport.seal(packets, self.association.max_packet_size)
@@ -276,11 +292,12 @@ class Session:
         """When `handle_timeout` wants to be called; None while nothing waits for time."""
         if self.closed:
             return None
-        transport = self.transport.next_timeout()
-        association = self.association.next_timeout() if self._association_started else None
-        if transport is None or association is None:
-            return association if transport is None else transport
-        return min(transport, association)
+        earliest = self.transport.next_timeout()
+        if self._association_started:
+            earliest = _earlier(earliest, self.association.next_timeout())
+        if self.media is not None:
+            earliest = _earlier(earliest, self.media.next_timeout())
+        return earliest
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""
@@ -289,12 +306,16 @@ class Session:
         self.transport.handle_timeout(now)
         if self._association_started:
             self.association.handle_timeout(now)
+        if self.media is not None:
+            self.media.handle_timeout(now)
         self._advance(now)
 
     def poll_events(self) -> list[SessionEvent]:
         """What has happened since the last call."""
         # A channel that is opened or closed by a call has events too, before any packet brings the next wake-up.
         events = self._events + self.channels.poll_events()
+        if self.media is not None:
+            events += self.media.poll_events()
         self._events.clear()
         return events
 
@@ -311,6 +332,8 @@ class Session:
         if not self._association_started and self.transport.dtls.state is DtlsState.CONNECTED:
             self._association_started = True
             self.association.connect(now)
+            if self.media is not None:
+                self.media.start(self.transport.dtls)
         self._pass_up(now)
         self._update_connection_state(now)
 
@@ -392,3 +415,9 @@ class Session:
     def repeat_goodbye(self) -> None:
         """Say goodbye once more."""
         self.transport.send_again(self._goodbye)
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -35,9 +35,14 @@ MAX_BUFFER = 65_000
 MAX_EARLY_DATAGRAMS = 8
 """DTLS datagrams kept that arrive before our role is known: an answer may travel slower than the first flight."""
 
+MAX_MEDIA = 1024
+"""SRTP datagrams of one wake-up."""
+
 _STUN_LAST = 3
 _DTLS_FIRST = 20
 _DTLS_LAST = 63
+_RTP_FIRST = 128
+_RTP_LAST = 191
 _ALERT = 21
 _APPLICATION_DATA = b"\x17"
 
@@ -64,6 +69,7 @@ class Transport:
         "_again",
         "_early",
         "_fingerprints",
+        "_media",
         "_role",
         "counters",
         "dtls",
@@ -78,6 +84,7 @@ class Transport:
         self.counters = TransportCounters()
         self.goodbye_answered = False
         self._again: list[Outgoing] = []
+        self._media: list[bytes] = []
         self._early: list[bytes] = []
         self.reflexive: ReflexiveGatherer | None = None
         self._role: DtlsRole | None = None
@@ -130,6 +137,8 @@ class Transport:
             if first <= _STUN_LAST:
                 if self.reflexive is None or not self.reflexive.receive_datagram(port, source, datagram, now):
                     self.ice.receive_datagram(port, source, datagram, now)
+            elif _RTP_FIRST <= first <= _RTP_LAST:
+                self._receive_media(port, source, datagram)
             elif not _DTLS_FIRST <= first <= _DTLS_LAST:
                 self.counters.unknown_dropped += 1
             elif self.dtls.state is DtlsState.CLOSED:
@@ -142,6 +151,19 @@ class Transport:
                 self.counters.bytes_received += len(datagram) if datagram[:1] == _APPLICATION_DATA else 0
             elif len(self._early) < MAX_EARLY_DATAGRAMS:
                 self._early.append(datagram)
+
+    def _receive_media(self, port: int, source: Address, datagram: bytes) -> None:
+        if not self.ice.is_known(port, source):
+            self.counters.unauthenticated_dropped += 1
+        elif len(self._media) < MAX_MEDIA:
+            self._media.append(datagram)
+
+    def take_media(self) -> list[bytes]:
+        """SRTP and SRTCP that came since the last call."""
+        media = self._media
+        if media:
+            self._media = []
+        return media
 
     def start_dtls(self, plaintexts: list[bytes], now: float) -> None:
         """Begin the handshake if there is a path and a role, and it has not begun."""
@@ -215,6 +237,27 @@ class Transport:
         if (traffic := self.ice.traffic(port, destination)) is not None:
             traffic.packets_sent += count
             traffic.bytes_sent += total
+        return outgoing
+
+    def bundle_media(self, datagrams: Sequence[bytes]) -> list[Outgoing]:
+        """Put SRTP datagrams of equal size into one buffer each."""
+        path = self.ice.send_path
+        if path is None:
+            return []
+        port, destination = path
+        outgoing: list[Outgoing] = []
+        start, count = 0, len(datagrams)
+        while start < count:
+            size = len(datagrams[start])
+            most = min(count, start + max(1, min(MAX_SEGMENTS, MAX_BUFFER // size)))
+            end = start + 1
+            while end < most and len(datagrams[end]) == size:
+                end += 1
+            if end < most and len(datagrams[end]) < size:
+                end += 1
+            buffer = b"".join(datagrams[start:end])
+            outgoing.append((port, destination, buffer, size if end - start > 1 else 0))
+            start = end
         return outgoing
 
     def next_timeout(self) -> float | None:

@@ -15,6 +15,7 @@ from peerix.core.session.media.events import (
     SoundReceived,
 )
 from peerix.core.session.media.formats import DEFAULT_CAPABILITIES
+from peerix.core.session.media.session_media import SessionMedia
 from peerix.core.session.media.transport import MediaTransport
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "KeyFrameRequested",
     "MediaEvent",
     "MediaTransport",
+    "SessionMedia",
     "SoundReceived",
 ]
