@@ -93,6 +93,36 @@ async def test_what_changed_while_nobody_looked_is_noticed(machine: Machine) -> 
         await watch.changed()
 
 
+@pytest.mark.parametrize(("here", "noticed"), [("192.0.2.1", False), ("127.0.0.1", True)])
+async def test_link_local_addresses_matter_where_there_is_nothing_better(
+    machine: Machine, here: str, noticed: bool
+) -> None:
+    machine.addresses = [InterfaceAddress("eth0", here)]
+    watch = NetworkWatch()
+    heard: list[bool] = []
+
+    async def listen() -> None:
+        heard.append(await watch.changed())
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(listen)
+        await wait_all_tasks_blocked()
+        machine.addresses.append(InterfaceAddress("veth7", "fe80::7%veth7"))
+        looks = machine.looks
+        await until(lambda: bool(heard) or machine.looks > looks + 3)
+        assert heard == ([False] if noticed else [])
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_address_that_is_not_for_a_connection_costs_it_nothing(machine: Machine) -> None:
+    async with connected_pair() as (a, _, _, _):
+        before = await consent_checks(a)
+        machine.addresses.append(InterfaceAddress("docker7", "192.0.2.7"))
+        looks = machine.looks
+        await until(lambda: machine.looks > looks + 3)
+        assert await consent_checks(a) == before
+
+
 @pytest.mark.parametrize(("slept", "noticed"), [(1.0, False), (60.0, True)])
 async def test_a_long_sleep_is_noticed_and_a_short_one_is_not(machine: Machine, slept: float, noticed: bool) -> None:
     watch = NetworkWatch()

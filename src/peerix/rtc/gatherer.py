@@ -65,16 +65,19 @@ class Gatherer:
         """Move with this host: ports on addresses that came, none on those that went, and a look at the path."""
         watch = shared_network_watch()
         while True:
-            await watch.changed()
-            if self._wanted and not self._session.closed:
-                now = time.monotonic()
-                self._close_lost_ports(now)
-                self.open_ports()
-                self._servers.follow_network(now)
-                shared_multicast_dns().join()
-                self._start(tasks)
+            has_slept = await watch.changed()
+            if not self._wanted or self._session.closed:
+                continue
+            now = time.monotonic()
+            before = set(self.udp_ports)
+            self._close_lost_ports(now)
+            self.open_ports()
+            self._servers.follow_network(now, has_slept=has_slept)
+            shared_multicast_dns().join()
+            self._start(tasks)
+            if has_slept or before != set(self.udp_ports):
                 self._session.check_path(now)
-                self._pump.finish(now)
+            self._pump.finish(now)
 
     def _close_lost_ports(self, now: float) -> None:
         for port in self.udp_ports:

@@ -61,6 +61,16 @@ class InterfaceAddress:
     text: str
     is_usable: bool = True
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is only good for this host."""
+        return _reach(self.text) == _LOOPBACK
+
+    @property
+    def is_link_local(self) -> bool:
+        """Whether it is only good for neighbours on the same link."""
+        return _reach(self.text) == _LINK_LOCAL
+
 
 def list_addresses() -> list[InterfaceAddress]:
     """Every unicast address of this host."""

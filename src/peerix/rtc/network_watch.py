@@ -37,30 +37,32 @@ _shared: RunVar[NetworkWatch] = RunVar("_shared")
 class NetworkWatch:
     """The watch. It has no task of its own: one of those who wait looks for all, and another one goes on after it."""
 
-    __slots__ = ("_addresses", "_event", "_generation", "_is_watched", "_slept")
+    __slots__ = ("_addresses", "_event", "_generation", "_is_watched", "_sleeps", "_slept")
 
     def __init__(self) -> None:
         self._event = Event()
         self._generation = 0
         self._is_watched = False
+        self._sleeps = 0
         self._addresses: list[InterfaceAddress] | None = None
         self._slept = 0.0
 
-    async def changed(self) -> None:
-        """Wait until addresses have come or gone, or the machine has slept."""
-        generation = self._generation
+    async def changed(self) -> bool:
+        """Wait until addresses have come or gone, or the machine has slept; tell whether it has."""
+        generation, sleeps = self._generation, self._sleeps
         while self._generation == generation:
             if self._is_watched:
                 await self._event.wait()
             else:
                 await self._watch()
+        return self._sleeps != sleeps
 
     async def _watch(self) -> None:
         self._is_watched = True
         news = _open_news()
         try:
             # What happened since somebody watched last counts too; the first of all has nothing to compare with.
-            while not self._is_other(list_addresses()):
+            while not self._is_other(_addresses_that_matter()):
                 await self._wait(news)
             self._generation += 1
         finally:
@@ -90,9 +92,12 @@ class NetworkWatch:
         return seconds_asleep() - self._slept > SUSPENDED_AFTER
 
     def _is_other(self, addresses: list[InterfaceAddress]) -> bool:
-        is_other = self._addresses is not None and (addresses != self._addresses or self._has_slept())
+        is_known = self._addresses is not None
+        has_slept = is_known and self._has_slept()
+        is_other = is_known and addresses != self._addresses
         self._addresses, self._slept = addresses, seconds_asleep()
-        return is_other
+        self._sleeps += has_slept
+        return is_other or has_slept
 
 
 def shared_network_watch() -> NetworkWatch:
@@ -103,6 +108,13 @@ def shared_network_watch() -> NetworkWatch:
         made = NetworkWatch()
         _shared.set(made)
         return made
+
+
+def _addresses_that_matter() -> list[InterfaceAddress]:
+    """Without the link-local addresses where there are better ones: each container that starts brings some."""
+    found = list_addresses()
+    better = [entry for entry in found if not entry.is_link_local]
+    return better if any(not entry.is_loopback for entry in better) else found
 
 
 def seconds_asleep() -> float:

@@ -139,13 +139,13 @@ class Relay:
         self._stopping = True
         self._wake.set()
 
-    def check(self, now: float) -> None:
-        """This host's network is another one: find out whether the server still takes what we send."""
-        if can_bind(self.link.local_host):
+    def follow_network(self, now: float, *, has_slept: bool) -> None:
+        """This host's addresses have changed, or it slept: see whether the server is reached, and still knows us."""
+        if not can_bind(self.link.local_host):
+            self._fail(AllocationFailed(701, "the address from which the server was reached is gone"))
+        elif has_slept:
             self._client.refresh(now)
             self._after(now)
-        else:
-            self._fail(AllocationFailed(701, "the address from which the server was reached is gone"))
 
     def permit(self, hosts: list[str], now: float) -> None:
         """Have the server let packets of these hosts through, before there is anything to send to them."""

@@ -63,10 +63,10 @@ class ServerGathering:
             self._under_way[url.text] = Event()
             tasks.start_soon(self._ask, url, server, name=f"ICE server {url.text}")
 
-    def follow_network(self, now: float) -> None:
-        """This host's addresses have changed, or it slept: relays find out whether the server still knows them."""
+    def follow_network(self, now: float, *, has_slept: bool) -> None:
+        """This host's addresses have changed, or it slept: relays end that cannot go on."""
         for relay in list(self._relays):
-            relay.check(now)
+            relay.follow_network(now, has_slept=has_slept)
 
     def permit(self, now: float) -> None:
         """Have the relays let the remote candidates known so far through."""
