@@ -157,3 +157,10 @@ def test_feedback_whose_deltas_are_missing_is_refused() -> None:
     data[20:22] = b"\x20\x0b"
     data[14:16] = b"\x00\x0b"
     assert read_compound(bytes(data)) == []
+
+
+def test_feedback_that_claims_too_many_packets_is_refused() -> None:
+    feedback = TransportFeedback(1, 2, 0, 0, 0, (1, *([None] * 8190), 2))
+    assert read_compound(write_rtcp(feedback)) == [feedback]
+    feedback = TransportFeedback(1, 2, 0, 0, 0, (1, *([None] * 8191), 2))
+    assert read_compound(write_rtcp(feedback)) == []

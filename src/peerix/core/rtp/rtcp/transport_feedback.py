@@ -23,6 +23,9 @@ TICK = 0.000_25
 TICKS_IN_REFERENCE = 256
 """Ticks in the unit of the reference time, 64 ms."""
 
+MAX_STATUSES = 8192
+"""Packets that one feedback may tell of when it is read: a few bytes of it could claim 65,535, again and again."""
+
 _HEAD = struct.Struct("!IIHHI")
 _CHUNK = struct.Struct("!H")
 _LOST, _SMALL, _LARGE = 0, 1, 2
@@ -98,11 +101,11 @@ def _write_chunks(symbols: list[int]) -> bytes:
 
 
 def read_transport_feedback(body: bytes) -> TransportFeedback | None:
-    """Read the body of a feedback packet; None when it ends before its statuses or deltas do."""
+    """Read the body of a feedback packet; None when it ends before its statuses or deltas do, or claims too many."""
     if len(body) < 16:
         return None
     sender_ssrc, media_ssrc, base_sequence, count, tail = _HEAD.unpack_from(body)
-    read = _read_chunks(body, count)
+    read = _read_chunks(body, count) if count <= MAX_STATUSES else None
     if read is None:
         return None
     symbols, offset = read
