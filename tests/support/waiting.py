@@ -10,7 +10,7 @@ from anyio import fail_after
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds after which a test gives up: a busy machine needs many of them, and a test that passes none."""
 
 AT_ONCE = 4.0
