@@ -35,7 +35,7 @@ test: setup system
 	$(BIN)/python -m pytest $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
 
 test-all: setup system
-	$(BIN)/python -m tools.test_all $(ARGS)
+	$(BIN)/python -m tools.test_all $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
 
 conformance: setup system
 	$(BIN)/python -m tools.conformance --prove $(ARGS)

@@ -1,8 +1,8 @@
 """Every scenario, backend, order and seed: ``python -m tools.test_all [pytest arguments]``.
 
 Runs the whole suite with ``--all`` as written, then shuffled by each seed, joins the results into
-``tests/manifest.json`` and ends with the sum of all runs in pytest's own words. With pytest arguments (a part
-of the suite) the manifest is left as it is.
+``tests/manifest.json`` and ends with the sum of all runs in pytest's own words. With pytest arguments that choose a
+part of the suite the manifest is left as it is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from tests.support.scenarios import count_results
 from tools.manifest import MANIFEST, join_reports, write_manifest
 
 ORDERS = ("as written", "1", "2")
+
+CHOOSE_NOTHING = ("--numprocesses=", "--dist=", "--durations=")
+"""How arguments begin that leave the suite whole."""
 
 
 def run_suite(order: str, report: Path, arguments: list[str]) -> int:
@@ -33,7 +36,7 @@ def main(arguments: list[str]) -> int:
         reports = [Path(folder) / f"{number}.json" for number, _ in enumerate(ORDERS)]
         codes = [run_suite(order, report, arguments) for order, report in zip(ORDERS, reports, strict=True)]
         scenarios = join_reports([report for report in reports if report.exists()])
-    if not arguments:
+    if all(argument.startswith(CHOOSE_NOTHING) for argument in arguments):
         write_manifest(MANIFEST, scenarios, list(ORDERS))
     counted = count_results(scenarios)
     summary = ", ".join(
