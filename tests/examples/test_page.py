@@ -47,6 +47,7 @@ def own_server(tmp_path: Path) -> Iterator[WebSocketNatsServer]:
 
 async def test_the_page_and_a_terminal_see_what_the_other_says(page: ExamplePage, cli: Start, room: str) -> None:
     terminal = cli("join", room, "--name", "Robot", "--keep")
+    await event_of(terminal, "joined")
     await page.join(room, "Ada")
     await page.until_connected("Robot")
     await event_of(terminal, "connection", state="connected", peer_name="Ada")
@@ -62,6 +63,7 @@ async def test_a_file_from_the_page_arrives_in_the_folder_of_a_terminal(
     file = tmp_path / "über night.bin"
     file.write_bytes(os.urandom(300_000))
     terminal = cli("join", room, "--keep", "--output", tmp_path / "received")
+    await event_of(terminal, "joined")
     await page.join(room, "Ada")
     await page.until_takers()
     await page.choose(file)
@@ -199,6 +201,7 @@ async def test_a_file_with_a_dangerous_name_is_refused(
 @pytest.mark.slow
 async def test_whoever_leaves_can_join_again(page: ExamplePage, cli: Start, room: str) -> None:
     terminal = cli("join", room, "--name", "Robot", "--keep")
+    await event_of(terminal, "joined")
     await page.join(room, "Ada")
     await page.until_connected("Robot")
     await page.click("#leave")
@@ -217,6 +220,7 @@ async def test_somebody_whose_process_is_killed_is_lost_and_that_is_all_that_is_
     page: ExamplePage, cli: Start, room: str
 ) -> None:
     terminal = cli("join", room, "--name", "Robot", "--keep")
+    await event_of(terminal, "joined")
     await page.join(room, "Ada")
     await page.until_connected("Robot")
     terminal.process.kill()

@@ -37,8 +37,9 @@ export class Room extends Emitter {
     if (this.#identity) return;
     this.#identity = await Identity.create(this.#options.encryption);
     this.#metadata = metadata;
-    const namespace = await this.#namespace(this.#options.name);
-    for (const one of [namespace, await this.#namespace(this.id)]) {
+    // Our own first: whom we hear in the room we invite, and it answers there at once.
+    for (const name of [this.id, this.#options.name]) {
+      const one = await this.#namespace(name);
       this.#joined.push(await this.#driver.subscribe(one, (data) => this.#receive(data)));
     }
     const announce = () => this.#publish(ANNOUNCE, null).catch((error) => this.emit("error", { error }));
