@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.support.browsers import ORIGIN, Browser, Page, environment_in, read_page
+from tests.support.components import require_program
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 START_TIMEOUT = 60.0  # seconds: the first start makes a profile
 STOP_TIMEOUT = 10.0  # seconds
 
-_REMOTE = ("--remote-debugging-port", "0", "--remote-allow-system-access")
+_FLAGS = ("--headless", "--no-remote", "--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
 
 _ADVICE = ("WebRTC: ", "Firefox can\u2019t establish a connection", "The connection to ws://")
@@ -74,7 +75,8 @@ class Firefox(Browser):
         (profile / "user.js").write_text("".join(lines))
         with (folder / "stderr").open("w") as log:
             self._process = subprocess.Popen(
-                [program, "--headless", "--no-remote", "--profile", str(profile), *_REMOTE],
+                # It does not end by itself when tests are killed.
+                [require_program("setpriv"), "--pdeathsig", "TERM", program, *_FLAGS, "--profile", str(profile)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
