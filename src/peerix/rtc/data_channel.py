@@ -278,16 +278,17 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         :raises ClosedResourceError: this side closed it.
         :raises BrokenResourceError: the connection ended.
         """
-        calls = self._calls
-        self._calls = calls + 1
-        if not calls % CANCELLATION_EVERY:
-            await self._look_up(calls)
+        if self._inbox:
+            calls = self._calls
+            self._calls = calls + 1
+            if not calls % CANCELLATION_EVERY:
+                await self._look_up(calls)
         while not self._inbox:
             self._check_readable()
             if self._readable is None:
                 self._readable = Event()
             await self._readable.wait()
-            self._calls = 0
+            self._calls = 1  # to wait is to look up
         return self._take()
 
     def receive_nowait(self) -> Message:
