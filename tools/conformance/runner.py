@@ -48,7 +48,11 @@ def run_here(arguments: list[str], output: int) -> int:
         os.dup2(output, stream)
     sys.path.insert(0, str(Path.cwd() / "src"))
     import pytest
+    from hypothesis import Phase, settings
 
+    # That a test fails is enough: nobody reads the smallest example.
+    settings.register_profile("without shrinking", phases=(Phase.explicit, Phase.generate))
+    settings.load_profile("without shrinking")
     try:
         return int(pytest.main(arguments))
     finally:
