@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Address: TypeAlias = "tuple[str, int]"
 
 HEADERS = 28
-"""Bytes of IPv4 and UDP that a datagram takes on the wire beyond what we see of it."""
+"""Bytes of IPv4 and UDP."""
 
 BUFFER = 4 * 1024 * 1024
 BATCH = 128
@@ -37,6 +37,7 @@ class Link:
     :ivar bandwidth: bytes a second, headers included; 0 for no limit.
     :ivar queue: bytes that wait for the bandwidth.
     :ivar mtu: larger IP packets vanish, as on a path without ICMP.
+    :ivar headers: bytes that each takes on the wire beyond what we see of it.
     """
 
     delay: float
@@ -45,6 +46,7 @@ class Link:
     queue: int = 262_144
     mtu: int = 1500
     seed: int = 1
+    headers: int = HEADERS
 
 
 class Direction:
@@ -67,7 +69,7 @@ class Direction:
     def take(self, data: bytes, now: float) -> None:
         """A datagram enters the path."""
         link = self._link
-        size = len(data) + HEADERS
+        size = len(data) + link.headers
         if size > link.mtu:
             self.too_large += 1
             return

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.scenarios import Job, Result
 
 GRACE = 120.0  # seconds on top of what the job itself takes
@@ -19,16 +21,17 @@ class RunFailedError(Exception):
     """A process of the benchmark ended badly; its last words are the message."""
 
 
-def run(job: Job) -> Result:
+def run(job: Job, places: Sequence[Sequence[str]] = ((), ())) -> Result:
     """Run a job in one process or two and join what they report.
 
+    :param places: commands that run the rest of their line where the offering and the answering end are to be.
     :raises RunFailedError: a process failed or hung.
     """
     if job.processes == 1:
         return finish(start(job, "both"), job)
     first, second = socket.socketpair()
     with first, second:
-        processes = [start(job, "offer", first), start(job, "answer", second)]
+        processes = [start(job, "offer", first, places[0]), start(job, "answer", second, places[1])]
     try:
         results = [finish(process, job) for process in processes]
     finally:
@@ -39,9 +42,9 @@ def run(job: Job) -> Result:
     return results[1] | results[0] if job.scenario == "volume" else results[0] | results[1]
 
 
-def start(job: Job, role: str, sock: socket.socket | None = None) -> subprocess.Popen[str]:
+def start(job: Job, role: str, sock: socket.socket | None = None, place: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start one process."""
-    command = [sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(job)), role]
+    command = [*place, sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(job)), role]
     descriptors = [] if sock is None else [sock.fileno()]
     return subprocess.Popen(
         [*command, *map(str, descriptors)],

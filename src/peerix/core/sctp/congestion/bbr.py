@@ -212,8 +212,8 @@ class Bbr:
             self._full_bandwidth = self._model.bandwidth
             self._until = now + self._model.min_rtt
             self._rounds = 0
-        if sample.flight + 2 * self._packet_size >= self._inflight_hi:
-            if sample.round_start:
+        if self._inflight_hi < self._unlimited_window():
+            if sample.round_start and not sample.app_limited:
                 self._inflight_hi += self._growth * self._packet_size
                 self._growth *= 2
             full = self._rounds >= MIN_GROWTH_ROUNDS
@@ -244,13 +244,16 @@ class Bbr:
         else:
             self._enter(Phase.PROBE_RTT)
 
-    def _window(self) -> int:
+    def _unlimited_window(self) -> int:
+        """The window that the model asks for."""
         model = self._model
-        burst = max(2.0 * self._packet_size, model.bandwidth * BURST_TIME)
         window = GAINS[self.phase][1] * model.bdp
         if self.phase is not Phase.PROBE_RTT:
-            window += 3 * burst
-        return max(min(int(window), self._inflight_hi), MIN_PACKETS * self._packet_size)
+            window += 3 * max(2.0 * self._packet_size, model.bandwidth * BURST_TIME)
+        return int(window)
+
+    def _window(self) -> int:
+        return max(min(self._unlimited_window(), self._inflight_hi), MIN_PACKETS * self._packet_size)
 
     def _set_pacing(self, sample: DeliverySample) -> None:
         gain = GAINS[self.phase][0]
