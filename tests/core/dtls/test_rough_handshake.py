@@ -17,7 +17,7 @@ CLIENT, SERVER = Certificate.generate(NOW), Certificate.generate(NOW)
 DATAGRAMS = 6
 """So many has a handshake at this MTU, all flights together."""
 MTU = 400
-PATIENCE = 8.0
+PATIENCE = 30.0
 
 
 class Path:
