@@ -255,7 +255,7 @@ def test_each_check_of_the_other_side_causes_at_most_an_answer_and_a_check() -> 
     two = link.sides[1]
     link.run(1.0)
     flood(link, 50)
-    assert len(two.agent.datagrams_to_send(link.now)) <= 100 + 1  # one check of the path in use, to see if it still works
+    assert len(two.agent.datagrams_to_send(link.now)) <= 100 + 1  # one of the path in use: is it gone?
 
 
 def test_early_checks_are_bounded() -> None:
@@ -358,3 +358,12 @@ def test_a_local_candidate_that_comes_late_is_paired_with_all_remote_ones() -> N
     agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
     assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 2000)]
     assert agent.next_timeout() == 0.0
+
+
+def test_the_path_in_use_is_known_however_many_addresses_others_show() -> None:
+    link = make_link()
+    connect(link)
+    two = link.sides[1]
+    assert two.agent.send_path is not None
+    flood(link, 2 * MAX_KNOWN_SOURCES)
+    assert two.agent.is_known(*two.agent.send_path)

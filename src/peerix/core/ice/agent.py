@@ -48,7 +48,6 @@ class IceAgent:
         self._receiver = Receiver(self._context, self._sessions)
         self._waiting = WaitingCandidates()
         self._state = IceState.NEW
-        self._path: tuple[int, tuple[str, int]] | None = None
         self._now = 0.0
         self._deadline: float | None = None
         self._has_news = False
@@ -93,7 +92,7 @@ class IceAgent:
     @property
     def send_path(self) -> tuple[int, tuple[str, int]] | None:
         """The UDP port and the address that data goes to now; None while there is no valid pair."""
-        return self._path
+        return self._context.path
 
     @property
     def counters(self) -> IceCounters:
@@ -187,7 +186,7 @@ class IceAgent:
         for session in self._sessions.all():
             self._context.transactions.remove_session(session.local_parameters.ufrag)
         self._context.take_outbox()
-        self._path = self._deadline = None
+        self._context.path = self._deadline = None
         self._has_news = False
         self._set_state(IceState.CLOSED)
 
@@ -303,10 +302,10 @@ class IceAgent:
     def _update_path(self) -> None:
         pair = self._sessions.carrier().path
         path = None if pair is None else (pair.port, pair.address)
-        if path is not None and path != self._path:
+        if path is not None and path != self._context.path:
             self._context.events.append(SendPathChanged(*path))
             self._context.counters.path_changes += 1
-        self._path = path
+        self._context.path = path
 
     def _set_state(self, state: IceState) -> None:
         if state is not self._state:

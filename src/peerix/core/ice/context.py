@@ -56,7 +56,7 @@ class Traffic:
 class Context:
     """Shared by the sessions of one agent; the agent owns it."""
 
-    __slots__ = ("_known", "counters", "events", "local", "outbox", "random_bytes", "role", "transactions")
+    __slots__ = ("_known", "counters", "events", "local", "outbox", "path", "random_bytes", "role", "transactions")
 
     def __init__(self, random_bytes: Callable[[int], bytes], *, controlling: bool) -> None:
         self.random_bytes = random_bytes
@@ -66,6 +66,8 @@ class Context:
         self.counters = IceCounters()
         self.outbox: list[Datagram] = []
         self.events: list[IceEvent] = []
+        self.path: tuple[int, tuple[str, int]] | None = None
+        """The UDP port and the address that data goes to."""
         self._known: dict[tuple[int, tuple[str, int]], Traffic] = {}
 
     def send(self, port: int, address: tuple[str, int], data: bytes) -> None:
@@ -104,7 +106,8 @@ class Context:
             del self._known[port, source]
         self._known[port, source] = traffic
         if len(self._known) > MAX_KNOWN_SOURCES:
-            del self._known[next(iter(self._known))]
+            # Whoever repeats the other side's checks from ever new addresses must not displace the path in use.
+            del self._known[next(known for known in self._known if known != self.path)]
 
     def traffic(self, port: int, source: tuple[str, int]) -> Traffic | None:
         """Return the counters of a source that has shown that it knows a password; None for others."""
