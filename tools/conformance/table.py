@@ -28,7 +28,7 @@ CHAPTERS = (
 )
 """The files with rows, in the order of the document."""
 
-LISTS = ("features", "wishes", "traps", "vectors")
+LISTS = ("features", "wishes", "traps", "vectors", "peers")
 """The files that list something and name the rows or tests that answer it."""
 
 
