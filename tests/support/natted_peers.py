@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.session import GatheringNeeded, LocalCandidate
@@ -51,12 +52,12 @@ class IceServers:
             server = self._clients[client] = Server(relayed, client)
             self._network.attach(self, relayed)
         self._outgoing += [(self._address, client, answer) for answer in server.receive(data, now)]
-        self._outgoing += [(server.relayed_address, peer, payload) for peer, payload in server.relayed]
+        self._outgoing += [(server.addresses[0], peer, payload) for peer, payload in server.relayed]
         server.relayed.clear()
 
     def _receive_from_peer(self, source: Address, relayed: object, data: bytes) -> None:
         for client, server in self._clients.items():
-            if server.relayed_address == relayed and server.is_allocated and source[0] in server.permissions:
+            if server.addresses[0] == relayed and server.is_allocated and source[0] in server.permissions:
                 self._outgoing.append((self._address, client, server.relay_in(source, data)))
 
     def handle_timeout(self, now: float) -> None:
@@ -82,6 +83,16 @@ def _binding_answer(data: bytes, source: Address) -> bytes | None:
     return response_to(message).add(XOR_MAPPED_ADDRESS, source).to_bytes()
 
 
+@dataclass(slots=True)
+class ServerUse:
+    """What a peer asks the server for; `turn` is its client of TURN, `socket` where that sends from."""
+
+    stun: bool
+    relay_only: bool
+    turn: TurnClient | None
+    socket: Address
+
+
 class NattedPeer(SimulatedPeer):
     """A session that asks servers, and signals each candidate to its `partner` at once.
 
@@ -95,38 +106,36 @@ class NattedPeer(SimulatedPeer):
     ) -> None:
         super().__init__(network, name, [host])
         self.partner: NattedPeer | None = None
-        self.relay_only = relay_only
-        self.stun = stun and not relay_only
-        self._turn_socket = host, TURN_SOCKET_PORT
-        self._turn: TurnClient | None = None
+        client: TurnClient | None = None
         if turn or relay_only:
             seeded = random.Random(f"turn {name}").randbytes
-            self._turn = TurnClient(username="user", password="pass", random_bytes=seeded)
-            network.attach(self, self._turn_socket)
+            client = TurnClient(username="user", password="pass", random_bytes=seeded)
+        self.uses = ServerUse(stun and not relay_only, relay_only, client, (host, TURN_SOCKET_PORT))
+        network.attach(self, self.uses.socket)
 
     # -- an endpoint of the network
 
     def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
         others: list[Datagram] = []
         for source, destination, data in datagrams:
-            if destination == self._turn_socket and self._turn is not None:
-                for peer, payload in self._turn.receive(data, now):
+            if destination == self.uses.socket and self.uses.turn is not None:
+                for peer, payload in self.uses.turn.receive(data, now):
                     self.session.receive_datagrams(RELAY_PORT, [(peer, payload, 0)], now)
             else:
                 others.append((source, destination, data))
         super().receive(others, now)
 
     def handle_timeout(self, now: float) -> None:
-        if self._turn is not None:
-            self._turn.handle_timeout(now)
+        if self.uses.turn is not None:
+            self.uses.turn.handle_timeout(now)
         super().handle_timeout(now)
 
     def next_timeout(self) -> float | None:
-        deadlines = [super().next_timeout(), None if self._turn is None else self._turn.next_timeout()]
+        deadlines = [super().next_timeout(), None if self.uses.turn is None else self.uses.turn.next_timeout()]
         return min((at for at in deadlines if at is not None), default=None)
 
     def to_send(self, now: float) -> Iterable[Datagram]:
-        turn = self._turn
+        turn = self.uses.turn
         if turn is not None and turn.state is TurnState.ALLOCATED:
             for candidate in self.session.transport.ice.remote_candidates:
                 turn.permit(candidate.host, now)
@@ -137,9 +146,9 @@ class NattedPeer(SimulatedPeer):
                 if port != RELAY_PORT:
                     yield self.ports[port], destination, datagram
                 elif turn is not None and (wrapped := turn.wrap(destination, datagram, now)) is not None:
-                    yield self._turn_socket, SERVER, wrapped
+                    yield self.uses.socket, SERVER, wrapped
         if turn is not None:
-            yield from ((self._turn_socket, SERVER, data) for data in turn.data_to_send(now))
+            yield from ((self.uses.socket, SERVER, data) for data in turn.data_to_send(now))
             self._take_relay(turn, now)
 
     def _take_relay(self, turn: TurnClient, now: float) -> None:
@@ -160,14 +169,14 @@ class NattedPeer(SimulatedPeer):
         if not isinstance(event, GatheringNeeded):
             super()._take(event, now)
             return
-        if not self.relay_only:
+        if not self.uses.relay_only:
             self.session.add_local_address(*self.ports[0], 0, 65_535, now)
-        if self.stun:
+        if self.uses.stun:
             self.session.add_stun_server(*SERVER, now)
-        if self._turn is None:
+        if self.uses.turn is None:
             self.session.end_of_gathering(now)
-        elif self._turn.state is TurnState.NEW:
-            self._turn.allocate(now)
+        elif self.uses.turn.state is TurnState.NEW:
+            self.uses.turn.allocate(now)
 
 
 def introduce(a: NattedPeer, b: NattedPeer) -> None:

@@ -31,11 +31,13 @@ KEY = long_term_key("user", "example.org", "pass")
 
 
 class Server:
-    """Answers a client and notes what it asked for and relayed."""
+    """Answers a client and notes what it asked for and relayed.
+
+    :ivar addresses: what it relays from, and what it sees of the client.
+    """
 
     def __init__(self, relayed: Address = RELAYED, mapped: Address = MAPPED) -> None:
-        self.relayed_address = relayed
-        self.mapped_address = mapped
+        self.addresses = relayed, mapped
         self.nonce = b"nonce-1"
         self.realm = "example.org"
         self.lifetime = 600
@@ -82,7 +84,7 @@ class Server:
         peer = message.get(XOR_PEER_ADDRESS)
         if message.method == Method.ALLOCATE:
             self.is_allocated = True
-            answer.add(XOR_RELAYED_ADDRESS, self.relayed_address).add(XOR_MAPPED_ADDRESS, self.mapped_address)
+            answer.add(XOR_RELAYED_ADDRESS, self.addresses[0]).add(XOR_MAPPED_ADDRESS, self.addresses[1])
             answer.add(LIFETIME, self.lifetime)
         elif message.method == Method.REFRESH:
             self.is_allocated = lifetime != 0
