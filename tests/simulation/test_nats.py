@@ -6,12 +6,13 @@ import pytest
 
 from peerix.core.session import ConnectionState
 from tests.support.nat import KINDS, Nat
-from tests.support.natted_peers import IceServers, NattedPeer, introduce, types_in_use
+from tests.support.natted_peers import IceServers, LyingServer, NattedPeer, introduce, types_in_use
 from tests.support.simnet import Link, Network
 
 OPEN = "open"
 ALL = (OPEN, *KINDS)
 LATENCY = 0.02
+OTHER_SERVER = ("203.0.113.66", 3478)
 
 
 def nat_of(kind: str, number: int, **options: bool | float) -> Nat:
@@ -81,6 +82,21 @@ def test_with_a_turn_server_everybody_connects_and_the_relay_is_the_last_resort(
     assert says_hello(network, b, a)
     network.run(5)
     assert ("relay" in {*types_in_use(a), *types_in_use(b)}) is is_hopeless(one, two)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_a_dead_or_lying_first_server_costs_no_time(turn: bool) -> None:
+    times: list[float] = []
+    for other in ("none", "dead", "lying"):
+        network, a, b = world("port-restricted", "port-restricted", turn=turn)
+        if other == "lying":
+            LyingServer(network, OTHER_SERVER, ("198.51.100.99", 9))
+        for peer in (a, b) if other != "none" else ():
+            peer.session.add_stun_server(*OTHER_SERVER, network.now)
+        introduce(a, b)
+        assert network.run(5, lambda a=a, b=b: is_settled(a, b))  # type: ignore[misc]
+        times.append(network.now)
+    assert times[0] == times[1] == times[2]
 
 
 def test_nobody_needs_a_server_to_reach_an_open_host() -> None:

@@ -71,6 +71,31 @@ class IceServers:
         return outgoing
 
 
+class LyingServer:
+    """A STUN server that tells everybody an address that is somebody else's."""
+
+    def __init__(self, network: Network, address: Address, lie: Address) -> None:
+        self._address = address
+        self._lie = lie
+        self._outgoing: list[Datagram] = []
+        network.attach(self, address)
+
+    def receive(self, datagrams: Sequence[Datagram], now: float) -> None:
+        for source, _, data in datagrams:
+            if (answer := _binding_answer(data, self._lie)) is not None:
+                self._outgoing.append((self._address, source, answer))
+
+    def handle_timeout(self, now: float) -> None:
+        pass
+
+    def next_timeout(self) -> float | None:
+        return None
+
+    def to_send(self, now: float) -> Iterable[Datagram]:
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+
 def _binding_answer(data: bytes, source: Address) -> bytes | None:
     try:
         message = parse(data)
