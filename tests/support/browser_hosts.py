@@ -6,9 +6,11 @@ So they have a network that the tests make: browser and server of NATS are on on
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,14 +23,13 @@ from tests.support.chromium import Chromium
 from tests.support.components import require_program
 from tests.support.connections import LOOPBACK
 from tests.support.firefox import Firefox
-from tests.support.namespaces import two_hosts
+from tests.support.namespaces import entered, two_hosts
 from tests.support.nats_server import WebSocketNatsServer
 from tests.support.stacks import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import pytest
     from anyio.from_thread import BlockingPortal
@@ -111,14 +112,13 @@ def run_browser(kind: Kind, folder: Path) -> Iterator[BrowserHost]:
             # Firefox uses the addresses only that lead to the world.
             for address in PEER_ADDRESSES:
                 its_network.ip("route", "add", "default", "via", address)
-        with entered(its_network):
+        with _inside(its_network):
             browser = kind.make(require_program(kind.program), folder, SITES, hide_addresses=kind.hides)
         stack.callback(browser.stop)
         yield BrowserHost(browser, its_network, our_network)
 
 
-def entered(network: Namespace | None) -> AbstractContextManager[None]:
-    """Put the calling thread into a network."""
+def _inside(network: Namespace | None) -> AbstractContextManager[None]:
     return nullcontext() if network is None else network.inside()
 
 
@@ -126,13 +126,22 @@ def entered(network: Namespace | None) -> AbstractContextManager[None]:
 def everything_inside(network: Namespace | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put this thread into a network, and what the drivers run beside it.
 
-    A new thread is where the thread is that makes it, but under trio that one comes from a pool.
+    A new thread is where the thread is that makes it. Those of pools, which outlive the test, begin and stay outside;
+    under trio one of them makes the thread of a driver, which alone has to be inside.
     """
     if network is None:
         yield
         return
-    monkeypatch.setattr("peerix.drivers.asyncio_host.start_blocking_portal", partial(_portal_inside, network))
-    with network.inside():
+    start = threading.Thread.start
+
+    def start_outside(thread: threading.Thread) -> None:
+        pooled = threading.current_thread() is threading.main_thread()
+        with entered(outside.fileno()) if pooled else nullcontext():
+            start(thread)
+
+    with Path("/proc/thread-self/ns/net").open() as outside, monkeypatch.context() as patches, network.inside():
+        patches.setattr(threading.Thread, "start", start_outside)
+        patches.setattr("peerix.drivers.asyncio_host.start_blocking_portal", partial(_portal_inside, network))
         yield
 
 

@@ -50,13 +50,19 @@ class Namespace:
     @contextmanager
     def inside(self) -> Iterator[None]:
         """Put this thread into it: sockets made here, and threads and processes started here, belong to it."""
-        outside, inside = Path("/proc/thread-self/ns/net"), Path("/run/netns", self.name)
-        with outside.open() as outer, inside.open() as inner:
-            _set_namespace(inner.fileno())
-            try:
-                yield
-            finally:
-                _set_namespace(outer.fileno())
+        with Path("/run/netns", self.name).open() as inner, entered(inner.fileno()):
+            yield
+
+
+@contextmanager
+def entered(descriptor: int) -> Iterator[None]:
+    """Put this thread into the namespace of which this is a descriptor."""
+    with Path("/proc/thread-self/ns/net").open() as outer:
+        _set_namespace(descriptor)
+        try:
+            yield
+        finally:
+            _set_namespace(outer.fileno())
 
 
 def _set_namespace(descriptor: int) -> None:
