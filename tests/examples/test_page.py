@@ -216,6 +216,17 @@ async def test_whoever_leaves_can_join_again(page: ExamplePage, cli: Start, room
 
 
 @pytest.mark.slow
+async def test_whoever_goes_to_another_page_has_left_at_once(page: ExamplePage, cli: Start, room: str) -> None:
+    terminal = cli("join", room, "--name", "Robot", "--keep")
+    await event_of(terminal, "joined")
+    await page.join(room, "Ada")
+    await page.until_connected("Robot")
+    await page.evaluate("void (location.href = 'about:blank')")
+    await event_of(terminal, "connection", state="closed")
+    assert terminal.events("connection")[-2]["state"] == "connected"
+
+
+@pytest.mark.slow
 async def test_somebody_whose_process_is_killed_is_lost_and_that_is_all_that_is_said(
     page: ExamplePage, cli: Start, room: str
 ) -> None:

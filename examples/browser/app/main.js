@@ -236,7 +236,8 @@ addEventListener("hashchange", () => {
   form.dispatchEvent(new Event("input"));
   if (session !== null) leave();
 });
-addEventListener("pagehide", () => session?.leave());
+// A page that is gone has left; if the browser brings it back as it was, it can join again.
+addEventListener("pagehide", () => session && leave());
 
 fill(form, site);
 form.dispatchEvent(new Event("input"));
