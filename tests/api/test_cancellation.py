@@ -10,7 +10,7 @@ from anyio import CancelScope, create_task_group, fail_after
 from peerix import Peer, TransferAborted
 from peerix.drivers import MemoryDriver
 from tests.support.peers import Log, entered_peers, local_peer, meet, peers_in_room, remote_of
-from tests.support.waiting import AT_ONCE, PATIENCE, until
+from tests.support.waiting import AT_ONCE, ATTEMPTS, CLOSED_WITHIN, PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -47,6 +47,22 @@ async def test_the_other_side_of_a_peer_cancelled_from_outside_sees_it_closed_at
         async with peer_in_a_scope(a) as (scope, _):
             scope.cancel()
             await until(lambda: "connection:closed" in log.names, within=AT_ONCE)
+
+
+async def test_the_other_side_of_a_peer_cancelled_from_outside_sees_it_closed_within_200_ms() -> None:
+    fastest = PATIENCE
+    for _ in range(ATTEMPTS):
+        async with local_peer() as a:
+            log = Log(a)
+            await a.join("room")
+            async with peer_in_a_scope(a) as (scope, _):
+                cancelled_at = anyio.current_time()
+                scope.cancel()
+                await until(lambda: "connection:closed" in log.names, within=AT_ONCE)  # noqa: B023 - called here
+                fastest = min(fastest, anyio.current_time() - cancelled_at)
+        if fastest < CLOSED_WITHIN:
+            return
+    pytest.fail(f"the fastest of {ATTEMPTS} took {fastest:.3f} s")
 
 
 async def test_cancelling_the_scope_of_a_peer_ends_its_block() -> None:

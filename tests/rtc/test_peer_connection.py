@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,7 @@ from peerix.rtc import (
     SignalingStateChanged,
 )
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel, trickle
-from tests.support.waiting import AT_ONCE, PATIENCE, until
+from tests.support.waiting import AT_ONCE, ATTEMPTS, CLOSED_WITHIN, PATIENCE, until
 
 if TYPE_CHECKING:
     from peerix.rtc import EventStream
@@ -277,6 +278,20 @@ async def test_cancelled_from_outside_the_other_side_sees_closed_at_once() -> No
             await theirs.receive()
         with pytest.raises(ClosedResourceError):
             await ours.send("late")
+
+
+async def test_the_other_side_of_a_cancelled_connection_sees_it_closed_within_200_ms() -> None:
+    fastest = PATIENCE
+    for _ in range(ATTEMPTS):
+        async with connected_pair() as (a, _, _, theirs):
+            cancelled_at = monotonic()
+            a.cancel_scope.cancel()
+            with fail_after(AT_ONCE), pytest.raises(EndOfStream):
+                await theirs.receive()
+            fastest = min(fastest, monotonic() - cancelled_at)
+        if fastest < CLOSED_WITHIN:
+            return
+    pytest.fail(f"the fastest of {ATTEMPTS} took {fastest:.3f} s")
 
 
 async def test_a_cancelled_block_closes_at_once() -> None:

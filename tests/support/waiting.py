@@ -18,6 +18,13 @@ AT_ONCE = 4.0
 notices before `DISCONNECTED_AFTER`, 5 s."""
 
 
+CLOSED_WITHIN = 0.2
+"""Seconds within which the other side of something cancelled sees it closed, on a machine that has time for it."""
+
+ATTEMPTS = 20
+"""How often something is tried that a busy machine may delay: the fastest counts."""
+
+
 async def until(condition: Callable[[], object], *, within: float = PATIENCE) -> None:
     """Wait for something that events have no name for."""
     with fail_after(within):
