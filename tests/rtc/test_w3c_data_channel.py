@@ -8,11 +8,9 @@ from anyio import ClosedResourceError, EndOfStream, fail_after, sleep
 from peerix.core.errors import LocalProtocolError
 from peerix.rtc import PeerConnection, ReadyState
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
+from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 30.0
-"""Seconds that a busy machine may need."""
 
 
 async def test_the_id_is_unknown_until_the_role_is() -> None:

@@ -23,6 +23,7 @@ from peerix.rtc import (
     SignalingState,
 )
 from tests.support.connections import LOOPBACK, connected_pair, negotiate
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from peerix.rtc import EventStream
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 30.0
-"""Seconds that a busy machine may need."""
 
 ROLLBACK = SessionDescription("rollback")
 

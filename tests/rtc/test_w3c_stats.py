@@ -10,14 +10,12 @@ from anyio import fail_after, sleep
 from peerix.rtc import Configuration, IceGatheringState, IceServer, PeerConnection
 from tests.support.connections import LOOPBACK, connected_pair
 from tests.support.stun_server import stun_server
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from peerix.rtc import Stats, StatsReport
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 30.0
-"""Seconds that a busy machine may need."""
 
 
 def of_type(report: StatsReport, kind: str) -> list[Stats]:

@@ -19,6 +19,7 @@ from itertools import count
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from tests.support.waiting import PATIENCE
 from tools.conformance.runner import TESTS_FAILED
 from tools.conformance.table import row_faults
 
@@ -33,6 +34,9 @@ TIME_LIMIT = 60.0
 """Seconds that one test may take."""
 
 ALREADY_LOADED = "ignore::pytest.PytestAssertRewriteWarning"
+IMPATIENCE = 8.0
+"""Seconds that a test waits for what its change may have made impossible."""
+
 OPTIONS = ("-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-W", ALREADY_LOADED)
 
 
@@ -66,11 +70,13 @@ class Workshop:
         """End the process."""
         self._runner.communicate()
 
-    def run(self, tests: Sequence[str], *options: str, limit: float = TIME_LIMIT) -> tuple[int, str]:
+    def run(
+        self, tests: Sequence[str], *options: str, limit: float = TIME_LIMIT, patience: float = IMPATIENCE
+    ) -> tuple[int, str]:
         """Run tests; return pytest's exit code and its output."""
         assert self._runner.stdin is not None
         assert self._runner.stdout is not None
-        self._runner.stdin.write(json.dumps([limit, [*OPTIONS, *options, *tests]]) + "\n")
+        self._runner.stdin.write(json.dumps([limit, patience, [*OPTIONS, *options, *tests]]) + "\n")
         self._runner.stdin.flush()
         code, output = json.loads(self._runner.stdout.readline())
         return int(code), str(output)
@@ -79,7 +85,7 @@ class Workshop:
         """Run the tests of all rows as the sources are; return why those that did not pass did not."""
         tests = sorted({row.test_id for row in rows})
         report = self._folder / "report.json"
-        _, output = self.run(tests, f"--report={report}", limit=len(tests) * TIME_LIMIT)
+        _, output = self.run(tests, f"--report={report}", limit=len(tests) * TIME_LIMIT, patience=PATIENCE)
         if not report.exists():
             return dict.fromkeys(tests, output.strip()[-2000:])
         results = json.loads(report.read_text(encoding="utf-8"))

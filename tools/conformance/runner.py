@@ -1,8 +1,8 @@
 """Runs tests in a copy of the sources, many times, quickly: ``python -m tools.conformance.runner``.
 
 What tests import from elsewhere is loaded once; each run is a fork of that, with the copy's own `peerix` and tests. A
-line of input is JSON: the seconds that a run may take and pytest's arguments; a line of output is its exit code and
-what it printed.
+line of input is JSON: the seconds that a run may take, those that a test waits for an event, and pytest's arguments; a
+line of output is its exit code and what it printed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TESTS_FAILED = 1
 """pytest's exit code."""
 
 
-def run_here(arguments: list[str], output: int) -> int:
+def run_here(patience: float, arguments: list[str], output: int) -> int:
     """Run pytest in this process, which ends with it."""
     os.setpgid(0, 0)
     for stream in (1, 2):
@@ -53,6 +53,9 @@ def run_here(arguments: list[str], output: int) -> int:
     # That a test fails is enough: nobody reads the smallest example.
     settings.register_profile("without shrinking", phases=(Phase.explicit, Phase.generate))
     settings.load_profile("without shrinking")
+    from tests.support import waiting
+
+    waiting.PATIENCE = patience
     try:
         return int(pytest.main(arguments))
     finally:
@@ -60,14 +63,14 @@ def run_here(arguments: list[str], output: int) -> int:
         sys.stderr.flush()
 
 
-def run_in_fork(limit: float, arguments: list[str]) -> tuple[int, str]:
+def run_in_fork(limit: float, patience: float, arguments: list[str]) -> tuple[int, str]:
     """Run pytest in a fork of this process; return its exit code and its output."""
     with tempfile.TemporaryFile() as output:
         child = os.fork()
         if not child:
             code = TESTS_FAILED + 1
             try:
-                code = run_here(arguments, output.fileno())
+                code = run_here(patience, arguments, output.fileno())
             except BaseException:  # noqa: BLE001 - it is shown, and the process ends
                 traceback.print_exc()
                 sys.stderr.flush()
@@ -98,8 +101,8 @@ def main() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     for line in sys.stdin:
-        limit, arguments = json.loads(line)
-        code, output = run_in_fork(limit, arguments)
+        limit, patience, arguments = json.loads(line)
+        code, output = run_in_fork(limit, patience, arguments)
         print(json.dumps([code, output]), flush=True)
 
 
