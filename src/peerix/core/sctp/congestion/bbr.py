@@ -47,7 +47,7 @@ MAX_PROBE_INTERVAL = 2.0
 MAX_UP_ROUNDS = 8
 """A probe, or a drain, ends after so many rounds, when nothing else has ended it."""
 
-MIN_GROWTH_ROUNDS = 3
+MIN_GROWTH_ROUNDS = 2
 """A probe that had to raise the window goes on for so many rounds: others may have filled the queue."""
 
 MAX_DOWN_ROUNDS = 3
@@ -74,7 +74,7 @@ class Phase(Enum):
 GAINS = {
     Phase.STARTUP: (2.77, 2.0),
     Phase.DRAIN: (0.5, 2.0),
-    Phase.DOWN: (0.9, 2.0),
+    Phase.DOWN: (0.75, 2.0),
     Phase.CRUISE: (1.0, 2.0),
     Phase.REFILL: (1.0, 2.0),
     Phase.UP: (1.25, 2.25),
