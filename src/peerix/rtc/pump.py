@@ -142,8 +142,8 @@ class Pump:
                 port.send(destination, buffer, segment_size)
                 sent += len(buffer)
                 blocked = blocked or port.blocked
-            if blocked or (len(outgoing) == 1 and not outgoing[0][3]):
-                break  # no room for more; or a single datagram, which was all there is
+            if blocked:
+                break
             if sent >= MAX_FLUSH:
                 self._wake.set()
                 break
