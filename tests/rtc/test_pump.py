@@ -1,0 +1,81 @@
+"""What a flush of the pump sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from peerix.rtc.pump import MAX_FLUSH, Pump
+
+if TYPE_CHECKING:
+    from peerix.core.session import Session
+
+pytestmark = pytest.mark.anyio
+
+ADDRESS = ("127.0.0.1", 9)
+
+
+class OneAtATime:
+    """Stands for a session that gives a datagram at each call."""
+
+    def __init__(self, count: int, size: int = 100) -> None:
+        self.left = count
+        self.size = size
+
+    def poll_events(self) -> list[object]:
+        """Nothing has happened."""
+        return []
+
+    def datagrams_to_send(self, now: float) -> list[tuple[int, tuple[str, int], bytes, int]]:
+        """Give the next one."""
+        if not self.left:
+            return []
+        self.left -= 1
+        return [(0, ADDRESS, bytes(self.size), 0)]
+
+    def next_timeout(self) -> None:
+        """No timer runs."""
+
+
+class Port:
+    """Counts what is sent, and has room for so many datagrams."""
+
+    port_id = 0
+
+    def __init__(self, room: int) -> None:
+        self.sent = 0
+        self._room = room
+
+    @property
+    def blocked(self) -> bool:
+        """Whether there was no room for all."""
+        return self.sent >= self._room
+
+    def send(self, destination: tuple[str, int], buffer: bytes, segment_size: int) -> None:
+        """Count it."""
+        self.sent += 1
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def flush(session: OneAtATime, room: int = 1_000_000) -> int:
+    """Flush once and tell how many datagrams left."""
+    pump = Pump(cast("Session", session), lambda events: None)
+    port = Port(room)
+    pump.add_port(port)
+    pump.finish(0.0)
+    return port.sent
+
+
+async def test_a_flush_asks_until_there_is_nothing_to_send() -> None:
+    assert flush(OneAtATime(5)) == 5
+
+
+async def test_a_flush_ends_when_the_system_has_no_room() -> None:
+    assert flush(OneAtATime(5), room=2) == 2
+
+
+async def test_a_flush_lets_others_run_after_so_many_bytes() -> None:
+    assert flush(OneAtATime(100, size=60_000)) == -(-MAX_FLUSH // 60_000)
