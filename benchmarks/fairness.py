@@ -80,7 +80,7 @@ def channel(hosts: tuple[str, str], backend: str, congestion_control: str | None
 def tcp(hosts: tuple[str, str], algorithm: str, seconds: float) -> float:
     """Run iperf3; returns MB/s as received."""
     with subprocess.Popen(
-        [*inside(hosts[1]), "iperf3", "-s", "-1", "-p", TCP_PORT], stdout=subprocess.DEVNULL
+        [*inside(hosts[1]), "iperf3", "-s", "-1", "-p", TCP_PORT], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         time.sleep(0.5)
         arguments = ["-c", ADDRESSES[1], "-p", TCP_PORT, "-C", algorithm, "-t", f"{seconds:.0f}", "-J"]
