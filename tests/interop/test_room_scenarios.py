@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -11,16 +10,15 @@ from anyio import create_task_group, fail_after, to_thread
 
 from peerix import MessageTooLarge, TransferAborted
 from tests.support.browser_hosts import BROWSERS
-from tests.support.browser_peers import BrowserPeer, browser_peer, python_peer
+from tests.support.browser_peers import browser_peer, deliver, join_both, met, python_peer, wait_open
 from tests.support.foreign import pattern
 from tests.support.peers import Log, is_connected
 from tests.support.stacks import two_loops
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import Iterator
 
-    from peerix import Peer
     from tests.support.broken_network import Network
     from tests.support.browser_hosts import BrowserHost
     from tests.support.browsers import Browser
@@ -34,38 +32,6 @@ either_opens = pytest.mark.parametrize("opener", ["python", "page", "both"])
 
 LENGTH = 16 * 1024 * 1024
 BINARY = bytes(range(256)) * 200
-
-
-async def join_both(peer: Peer, page: BrowserPeer, first: str = "python") -> None:
-    for joining in ("python", "page") if first == "python" else ("page", "python"):
-        await (peer.join("room") if joining == "python" else page.join())
-    await until(lambda: is_connected(peer, 1))
-    await page.wait_connected()
-
-
-@asynccontextmanager
-async def met(
-    browser: Browser, nats: WebSocketNatsServer, *, label: str | None = "chat", **options: Any
-) -> AsyncGenerator[tuple[Peer, BrowserPeer]]:
-    """A Python peer and a page, with a channel between them."""
-    async with browser_peer(browser, nats) as page, python_peer(nats, **options) as peer:
-        if label is not None:
-            await peer.open(label)
-        await join_both(peer, page)
-        if label is not None:
-            await wait_open(peer, page, label)
-        yield peer, page
-
-
-async def wait_open(peer: Peer, page: BrowserPeer, label: str, remotes: int = 1) -> None:
-    with fail_after(PATIENCE):
-        await peer.wait_open(label, remotes=remotes)
-    await page.wait_open(label, remotes)
-
-
-async def deliver(peer: Peer, message: object, label: str = "chat", **options: Any) -> tuple[str, ...]:
-    with fail_after(PATIENCE):
-        return await peer.send(message, label, **options)
 
 
 # -- messages

@@ -12,8 +12,8 @@ import anyio
 from anyio import CancelScope, fail_after, move_on_after
 
 from peerix import NatsDriver, Peer
-from tests.support.peers import LOOPBACK
-from tests.support.waiting import PATIENCE
+from tests.support.peers import LOOPBACK, is_connected
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -185,3 +185,38 @@ async def python_peer(server: WebSocketNatsServer, **options: Any) -> AsyncGener
 def where(server: WebSocketNatsServer) -> dict[str, Any]:
     """The option of a peer that meets pages at this server: those on this machine need no other address."""
     return {"addresses": LOOPBACK} if server.host in LOOPBACK else {}
+
+
+async def join_both(peer: Peer, page: BrowserPeer, first: str = "python") -> None:
+    """Join the room, one after the other, and wait until they are connected."""
+    for joining in ("python", "page") if first == "python" else ("page", "python"):
+        await (peer.join("room") if joining == "python" else page.join())
+    await until(lambda: is_connected(peer, 1))
+    await page.wait_connected()
+
+
+@asynccontextmanager
+async def met(
+    browser: Browser, nats: WebSocketNatsServer, *, label: str | None = "chat", **options: Any
+) -> AsyncGenerator[tuple[Peer, BrowserPeer]]:
+    """A Python peer and a page, with a channel between them."""
+    async with browser_peer(browser, nats) as page, python_peer(nats, **options) as peer:
+        if label is not None:
+            await peer.open(label)
+        await join_both(peer, page)
+        if label is not None:
+            await wait_open(peer, page, label)
+        yield peer, page
+
+
+async def wait_open(peer: Peer, page: BrowserPeer, label: str, remotes: int = 1) -> None:
+    """Wait until a channel is open on both sides."""
+    with fail_after(PATIENCE):
+        await peer.wait_open(label, remotes=remotes)
+    await page.wait_open(label, remotes)
+
+
+async def deliver(peer: Peer, message: object, label: str = "chat", **options: Any) -> tuple[str, ...]:
+    """Send a message, and wait until all have acknowledged it."""
+    with fail_after(PATIENCE):
+        return await peer.send(message, label, **options)
