@@ -14,7 +14,7 @@ MAX_LATENESS = 0.05
 Without that a late sender is slower than its path, takes that for the path's speed, and gets slower and slower.
 """
 
-MIN_RTT = 0.001
+MIN_RTT = 0.002
 """Paths with shorter round trips are not paced: no timer is fine enough, and large flushes are what makes them fast."""
 
 

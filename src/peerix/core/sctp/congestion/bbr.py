@@ -56,6 +56,9 @@ MAX_DOWN_ROUNDS = 3
 BURST_TIME = 0.001
 """Seconds' worth that leave together and come back together; the window has room for three of them on top."""
 
+UNPACED_BURST_TIME = 0.003
+"""The same on a path too short to be paced: full flushes are worth more there than a short queue."""
+
 UNLIMITED = 1 << 62
 
 
@@ -249,7 +252,8 @@ class Bbr:
         model = self._model
         window = GAINS[self.phase][1] * model.bdp
         if self.phase is not Phase.PROBE_RTT:
-            window += 3 * max(2.0 * self._packet_size, model.bandwidth * BURST_TIME)
+            burst_time = UNPACED_BURST_TIME if model.min_rtt < MIN_RTT else BURST_TIME
+            window += 3 * max(2.0 * self._packet_size, model.bandwidth * burst_time)
         return int(window)
 
     def _window(self) -> int:
