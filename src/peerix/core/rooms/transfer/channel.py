@@ -87,7 +87,8 @@ class ChannelTransfers:
     def packets_to_send(self, room: int) -> list[bytes]:
         """Make packets: answers and aborts always, of our messages until `room` bytes are used up.
 
-        With `room` = BUFFER_TARGET or some more, less what the channel has buffered a short message overtakes long ones.
+        With `room` as BUFFER_TARGET or some more, less what the channel has buffered, a short message overtakes long
+        ones.
         """
         answers = self.receiver.packets_to_send()
         if not answers:

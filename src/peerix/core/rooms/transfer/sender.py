@@ -35,8 +35,8 @@ MAX_UNFINISHED = 256
 """Messages of one channel that have begun and are not in packets whole: as many as receivers keep open."""
 
 MAX_IN_FLIGHT = 1024
-"""Messages of one channel that have begun and are not acknowledged: 20,000 a second on a path with a round trip of 50 ms.
-So many may come at once to a reader that has stopped, each at the cost of a message (`receiver.MESSAGE_COST`)."""
+"""Messages of one channel that have begun and are not acknowledged: 20,000 a second at a round trip of 50 ms. So many
+may come at once to a reader that has stopped, each at the cost of a message (`receiver.MESSAGE_COST`)."""
 
 FEED_SIZE = 64 * CHUNK_SIZE
 """Bytes to feed at once: a source with less than this left wants more."""
