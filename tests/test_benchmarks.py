@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,7 @@ PEERIX = Variant("peerix", "uvloop", 1200)
 AIORTC = Variant("aiortc", "uvloop")
 
 
-def job(scenario: str, variant: Variant = PEERIX, processes: int = 1, **fields: int) -> Job:
+def job(scenario: str, variant: Variant = PEERIX, processes: int = 1, **fields: Any) -> Job:
     return Job(
         scenario=scenario,
         stack=variant.stack,

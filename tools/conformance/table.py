@@ -23,6 +23,7 @@ CHAPTERS = (
     "jsep",
     "sdp",
     "stats",
+    "networks",
     "rooms",
     "media",
 )
