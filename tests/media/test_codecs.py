@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -156,6 +158,17 @@ def test_opus_is_in_stereo_only_when_it_was_agreed_on(channels: str | None, expe
     is_stereo = bool(frame.data[0] & 4)  # RFC 6716 section 3.1: the s bit
     assert is_stereo == (expected == 1.0)
     encoder.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("mime", VIDEO)
+def test_no_encoder_makes_the_process_one_of_real_time(mime: str) -> None:
+    usual = os.sched_getscheduler(0)
+    encoder = find_encoder(mime)(SETTINGS)
+    encoder.encode(picture(0))
+    assert {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {usual}
+    encoder.close()
+    assert os.sched_getscheduler(0) == usual
 
 
 def test_an_encoder_of_the_program_may_be_preferred() -> None:

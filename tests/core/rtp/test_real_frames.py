@@ -18,6 +18,8 @@ from peerix.core.rtp.payload import (
 av = pytest.importorskip("av")
 np = pytest.importorskip("numpy")
 
+from peerix.media.codecs.scheduling import usual_scheduling  # noqa: E402 - it needs the two above
+
 ENCODERS = {
     "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
     "VP9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
@@ -33,6 +35,8 @@ def encode(codec: str, count: int) -> list[bytes]:
     encoder.time_base, encoder.framerate = Fraction(1, 30), 30
     encoder.bit_rate = 2_000_000
     encoder.options = options
+    with usual_scheduling():
+        encoder.open()
     noise = np.random.default_rng(1)
     frames: list[bytes] = []
     for number in range(count):

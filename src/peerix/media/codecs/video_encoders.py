@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import av
 from av.video.frame import PictureType
 
+from peerix.media.codecs.scheduling import usual_scheduling
 from peerix.rtc.encoded_frame import EncodedFrame
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ class FfmpegVideoEncoder:
         # A key frame on demand only; a lost one is asked for again.
         context.gop_size = 100_000
         context.options = self._options()
-        context.open()
+        with usual_scheduling():
+            context.open()
         if self.follows_bitrate:
             context.bit_rate = self._bitrate
         self._opened_bitrate, self._opened_at = self._bitrate, time
