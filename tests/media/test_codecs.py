@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,7 +167,8 @@ def test_no_encoder_makes_the_process_one_of_real_time(mime: str) -> None:
     usual = os.sched_getscheduler(0)
     encoder = find_encoder(mime)(SETTINGS)
     encoder.encode(picture(0))
-    assert {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {usual}
+    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {usual}
     encoder.close()
     assert os.sched_getscheduler(0) == usual
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-_THREADS = "/proc/self/task"
 
 
 @contextmanager
@@ -24,11 +23,15 @@ def usual_scheduling() -> Generator[None]:
         yield
         return
     policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    before = set(os.listdir(_THREADS))
+    before = _threads()
     try:
         yield
     finally:
-        for thread in {"0", *os.listdir(_THREADS)} - before:
+        for thread in {0} | _threads() - before:
             # A thread may be gone by now.
             with suppress(OSError):
-                os.sched_setscheduler(int(thread), policy, parameters)
+                os.sched_setscheduler(thread, policy, parameters)
+
+
+def _threads() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc/self/task").iterdir()}
