@@ -75,6 +75,7 @@ def test_a_key_frame_comes_when_it_is_asked_for_and_only_then(mime: str) -> None
     assert psnr(decode(mime, [encoded[17][0]])[0], picture(17)) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mime", VIDEO)
 def test_another_bitrate_is_followed(mime: str) -> None:
     encoded = encode(mime, 150, bitrates={0: 2_000_000, 60: 150_000})
