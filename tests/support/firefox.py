@@ -166,9 +166,22 @@ class Firefox(Browser):
                 await anyio.sleep(0.01)
         context = (await self.command("browsingContext.create", type="tab"))["context"]
         page = self.pages[context] = FirefoxPage(self, context)
-        await self.command("browsingContext.navigate", context=context, url=f"{ORIGIN}/{path}", wait="none")
+        with anyio.fail_after(START_TIMEOUT):
+            await self._navigate(context, f"{ORIGIN}/{path}")
         await page.wait_ready()
         return page
+
+    async def _navigate(self, context: str, url: str) -> None:
+        # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours.
+        while True:
+            try:
+                await self.command("browsingContext.navigate", context=context, url=url, wait="interactive")
+            except ForeignError as error:
+                if "NS_BINDING_ABORTED" not in str(error):
+                    raise
+                await anyio.sleep(0.05)
+            else:
+                return
 
     async def find_process(self, title: str) -> int:
         """The process of the tab with this title."""
