@@ -12,11 +12,12 @@ from anyio import to_thread
 
 from peerix.cli.exits import CommandError
 from peerix.cli.presence import says_about_files
+from peerix.cli.readings import Readings
 from peerix.cli.storing import FileRefusedError, IncomingFile
 from peerix.cli.text import name_of, one_line, rate_text, size_text
 from peerix.core.errors import EventsLost, PeerixError
 from peerix.core.rooms.files import FileInfo, read_file_info
-from peerix.events import ConnectionEvent, MessageEvent
+from peerix.events import ChannelErrorEvent, ConnectionEvent, MessageEvent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,6 +80,7 @@ class FileReceiver:
         self._output = output
         self._tasks = tasks
         self._senders: dict[str, _Sender] = {}
+        self._readings = Readings()
         self._active = 0
         self._changed = anyio.Event()
         self.begun = False
@@ -93,9 +95,11 @@ class FileReceiver:
             raise CommandError(f"too much at once: {error}") from error
 
     async def handle(self, event: PeerEvent) -> bool:
-        """Take the file that an event brings, if it does; True then."""
+        """Take the file that an event brings; True when the event is about a file, of which all is said here."""
         if isinstance(event, ConnectionEvent):
             self._note_state(event)
+        if isinstance(event, ChannelErrorEvent):
+            return self._readings.tell(event.error)
         if not isinstance(event, MessageEvent):
             return False
         file_info = read_file_info(cast("JsonValue", event.info))
@@ -150,6 +154,7 @@ class FileReceiver:
         sender.ended_at = anyio.current_time()
         self.begun = True
         self._changed.set()
+        self._readings.begin(arrival.event.data)
         try:
             if self._active >= MAX_FILES_AT_ONCE:
                 raise FileRefusedError(f"{MAX_FILES_AT_ONCE} files arrive already")
@@ -157,6 +162,7 @@ class FileReceiver:
         except (FileRefusedError, OSError) as error:
             arrival.event.data.cancel()
             self._fail(arrival, f"refused: {error}")
+            self._readings.end(arrival.event.data)
             return
         self._active += 1
         self._tasks.start_soon(self._take, arrival, aiter(arrival.event.data), sender)
@@ -175,12 +181,14 @@ class FileReceiver:
         except PeerixError as error:
             incoming.discard()
             size = f" of {size_text(arrival.info.size)}" if arrival.info.size is not None else ""
-            self._fail(arrival, f"interrupted after {size_text(incoming.size)}{size}, nothing is kept: {error}")
+            reason = f"interrupted after {size_text(incoming.size)}{size}, nothing is kept: {error}"
+            self._fail(arrival, reason, kind=str(error.code))
         else:
             self._succeed(arrival, path, monotonic() - started)
         finally:
             incoming.discard()
             bar.close()
+            self._readings.end(arrival.event.data)
             self._active -= 1
             sender.ended_at = anyio.current_time()
             self._changed.set()
@@ -208,7 +216,7 @@ class FileReceiver:
         more = {"path": str(path), "size": size, "sha256": digest, "checked": checked, "seconds": round(seconds, 3)}
         self._output.result("received", text, **arrival.fields, **more)
 
-    def _fail(self, arrival: _Arrival, reason: str) -> None:
+    def _fail(self, arrival: _Arrival, reason: str, **fields: object) -> None:
         self.failures += 1
         name = one_line(arrival.info.name)
-        self._output.error(f"{name!r} from {name_of(arrival.event.remote)} {reason}", **arrival.fields)
+        self._output.error(f"{name!r} from {name_of(arrival.event.remote)} {reason}", **arrival.fields, **fields)

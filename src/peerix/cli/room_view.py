@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from peerix.cli.presence import CHAT_LABEL
+from peerix.cli.readings import Readings
 from peerix.cli.text import name_of, one_line, printable, size_text
 from peerix.core.errors import EventsLost, PeerixError
 from peerix.core.rooms.files import FileInfo, read_file_info
@@ -38,6 +39,7 @@ class RoomView:
         self._files = files
         self._tasks = tasks
         self._last_shown: dict[str, anyio.Event] = {}
+        self._readings = Readings()
 
     async def show(self, events: EventStream[PeerEvent]) -> None:
         """Show events until there are no more."""
@@ -58,7 +60,7 @@ class RoomView:
             self._show_message(event)
         elif isinstance(event, ConnectionEvent):
             self._show_state(event)
-        elif isinstance(event, ChannelErrorEvent | ErrorEvent):
+        elif isinstance(event, ChannelErrorEvent | ErrorEvent) and not self._readings.tell(event.error):
             remote = event.remote
             fields: dict[str, object] = {} if remote is None else _fields(remote)
             whose = "" if remote is None else f"{name_of(remote)}: "
@@ -81,6 +83,7 @@ class RoomView:
         done = anyio.Event()
         before = self._last_shown.get(event.remote.id)
         self._last_shown[event.remote.id] = done
+        self._readings.begin(event.data)
         self._tasks.start_soon(self._read, event, before, done)
 
     def _show_file(self, event: MessageEvent, file: FileInfo) -> None:
@@ -94,12 +97,15 @@ class RoomView:
             data, failure = await event.data, None
         except (PeerixError, anyio.ClosedResourceError) as error:
             data, failure = None, error
+        self._readings.end(event.data)
         if before is not None:
             await before.wait()
         if failure is None:
             self._show_data(event, data)
         else:
-            self._output.error(f"a message from {name_of(remote)} failed: {one_line(str(failure))}", **_fields(remote))
+            kind = {"kind": str(failure.code)} if isinstance(failure, PeerixError) else {}
+            text = f"a message from {name_of(remote)} failed: {one_line(str(failure))}"
+            self._output.error(text, **kind, **_fields(remote))
         done.set()
 
     def _show_data(self, event: MessageEvent, data: Any) -> None:

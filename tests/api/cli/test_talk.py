@@ -13,7 +13,7 @@ from tests.support.peers import local_peer
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.api.cli.processes import Cli
@@ -95,6 +95,48 @@ def test_files_are_taken_when_a_folder_is_given(cli: Start, room: str, tmp_path:
     assert cli("send", tmp_path / "note.txt", "--room", room).finish() == 0
     chat.wait_text("received")
     assert (tmp_path / "taken" / "note.txt").read_text() == "a note"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", pytest.param("trio", marks=pytest.mark.slow)])
+def test_an_interrupted_file_is_told_once(cli: Start, room: str, tmp_path: Path, backend: str) -> None:
+    folder = tmp_path / "taken"
+    listener = cli("join", room, "--output", folder, "--backend", backend, "--json")
+    send = cli("send", "/dev/zero", "--room", room)
+    listener.wait_event("progress")
+    send.signal(signal.SIGINT)
+    assert send.finish() == 130
+    listener.wait_event("connection", state="closed")
+    listener.wait_event("error", name="zero", kind="DATACHANNEL_ERROR")
+    listener.signal(signal.SIGINT)
+    assert listener.finish() == 130
+    assert len(listener.events("error")) == 1
+
+
+def test_an_interrupted_message_is_told_once(cli: Start, room: str) -> None:
+    listener = cli("join", room, "--json")
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(20_000)
+
+    async def abort() -> None:
+        async with BroadcastDriver() as driver, local_peer(driver=driver) as peer:
+            await peer.join(room)
+            await peer.open("chat")
+            with anyio.fail_after(PATIENCE):
+                await peer.wait_open("chat")
+                transfer = peer.send(endless(), "chat")
+                async for progress in transfer:
+                    if progress.current:
+                        break
+                transfer.abort()
+                await peer.send("the end", "chat")
+
+    anyio.run(abort)
+    listener.wait_event("message", data="the end")
+    [error] = listener.events("error")
+    assert error["message"].startswith("a message from")
+    assert error["kind"] == "DATACHANNEL_ERROR"
 
 
 def test_nothing_that_others_send_can_drive_the_terminal(cli: Start, room: str) -> None:
