@@ -140,6 +140,43 @@ def test_sound_arrives_piece_by_piece_without_holes_in_time() -> None:
     assert len(whole) >= 0.9 * 250
 
 
+def send_both(a: MediaPeer, seconds: float) -> None:
+    """Send a piece of sound each 20 ms and a frame with every second one, captured at the same moment."""
+    audio, video = a.media.sending
+    for number in range(round(seconds * 50)):
+        now = a.network.now
+        a.media.send(audio, b"\x78" + bytes(60), number * 960, now)
+        if not number % 2:
+            a.media.send(video, vp8(number, 12_000 if number == 0 else 3_000, key=number == 0), number * 1800, now)
+        a.network.run(0.02)
+
+
+@pytest.mark.parametrize("link", BAD_LINKS.values(), ids=BAD_LINKS)
+def test_sound_and_picture_captured_together_have_the_same_time(link: Link, seed: int) -> None:
+    a, b = media_peers(link, seed=seed, kinds=["audio", "video"])
+    begin = a.network.now
+    send_both(a, 4)
+    sounds = [event for _, event in b.events if isinstance(event, SoundReceived)]
+    start = sounds[0].unit.timestamp
+    of_sound = {(event.unit.timestamp - start & 0xFFFFFFFF) // 960: event.time for event in sounds}
+    pictures = {number_of(event.frame): event.time for _, event in b.events if isinstance(event, FrameReceived)}
+    both = [number for number in pictures if number in of_sound and number > 25]
+    assert len(both) > 50
+    for number in both:
+        assert abs(pictures[number] - of_sound[number]) < 0.005
+        assert begin + number / 50 < pictures[number] < begin + number / 50 + link.latency + 0.03
+
+
+def test_the_first_packet_of_a_stream_brings_a_report_of_it() -> None:
+    a, b = media_peers(GOOD, kinds=["audio", "video"])
+    send_both(a, 0.1)
+    audio, video = b.media.receiving.values()
+    assert audio.audio is not None
+    assert audio.audio.clock is not None
+    assert audio.audio.clock.wall_clock(0) is not None
+    assert video.video[""].clock.wall_clock(0) is not None
+
+
 def test_both_sides_learn_of_loss_and_round_trip_by_reports() -> None:
     a, b = media_peers(Link(latency=0.05, loss=0.05, bandwidth=1_000_000))
     Camera(a).run(6)

@@ -43,7 +43,7 @@ def test_no_packets_of_video_make_a_receiver_raise(
     for packet, extensions, wait in arrivals:
         now += wait
         if packet.payload_type == 97:
-            receiving.receive_retransmission(packet, now)
+            receiving.receive_retransmission(packet, NO_EXTENSIONS, now)
         else:
             receiving.receive(packet, extensions, now)
         receiving.receive_sender_report(SenderReport(packet.ssrc, packet.timestamp, packet.timestamp, 1, 1), now)

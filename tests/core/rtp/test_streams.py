@@ -92,7 +92,7 @@ def run(
             arrived = read_packet(data)
             assert arrived is not None
             if arrived.ssrc == RTX_SSRC:
-                received += receiving.receive_retransmission(arrived, now)
+                received += receiving.receive_retransmission(arrived, NO_EXTENSIONS, now)
             else:
                 received += receiving.receive(arrived, EXTENSIONS.read(arrived), now)
         received += receiving.handle_timeout(now)
@@ -189,7 +189,7 @@ def test_probes_are_repetitions_or_padding() -> None:
         assert packet is not None
         assert (packet.ssrc, len(packet.payload)) == (RTX_SSRC, length)
         assert packet.padding <= MAX_PADDING
-        assert receiving.receive_retransmission(packet, 1.0) == []
+        assert receiving.receive_retransmission(packet, NO_EXTENSIONS, 1.0) == []
 
 
 def test_streams_begin_at_random_and_do_not_wrap_soon() -> None:
@@ -225,7 +225,7 @@ def test_a_sender_that_changes_its_codec_goes_on_with_a_key_frame() -> None:
 def test_unknown_payload_types_are_dropped() -> None:
     receiving = receiver()
     assert receiving.receive(RtpPacket(5, False, 1, 1, 1, b"x"), NO_EXTENSIONS, 1.0) == []
-    assert receiving.receive_retransmission(RtpPacket(97, False, 1, 1, 1, b"xyz"), 1.0) == []
+    assert receiving.receive_retransmission(RtpPacket(97, False, 1, 1, 1, b"xyz"), NO_EXTENSIONS, 1.0) == []
     assert receiving.statistics is None
     assert receiving.feedback(1.0, None) == []
     assert receiving.next_timeout() is None

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 
+from peerix.core.rtp.recent_minimum import RecentMinimum
+
 QUANTILE = 0.97
 """The share of packets that are to come in time."""
 
 WINDOW = 256
 """Packets looked at: five seconds of audio, the frames of eight seconds of video."""
-
-BASE_WINDOW = 10.0
-"""Seconds after which a fast transit is forgotten, so that clocks that drift are followed."""
 
 SHRINKING = 0.02
 """Seconds by which the delay shrinks in a second."""
@@ -28,11 +27,9 @@ class PlayoutDelay:
     """The delay of one stream; timestamps are steady numbers of `clock_rate` Hz, times are seconds."""
 
     __slots__ = (
-        "_base",
-        "_base_before",
-        "_base_until",
         "_clock_rate",
         "_count",
+        "_fastest",
         "_late",
         "_maximum",
         "_minimum",
@@ -44,8 +41,7 @@ class PlayoutDelay:
         self._clock_rate = clock_rate
         self._minimum = minimum
         self._maximum = maximum
-        self._base = self._base_before = float("inf")
-        self._base_until = 0.0
+        self._fastest = RecentMinimum()
         self._late: deque[float] = deque(maxlen=WINDOW)
         self._count = 0
         self._updated_at = 0.0
@@ -60,10 +56,7 @@ class PlayoutDelay:
     def arrived(self, timestamp: int, now: float) -> None:
         """Take one packet, or one frame when it is whole."""
         transit = now - timestamp / self._clock_rate
-        if now >= self._base_until:
-            self._base_before, self._base = self._base, transit
-            self._base_until = now + BASE_WINDOW
-        self._base = min(self._base, transit)
+        self._fastest.take(transit, now)
         self._late.append(transit)
         self._count += 1
         if self._count <= _RECOMPUTE or not self._count % _RECOMPUTE:
@@ -71,12 +64,11 @@ class PlayoutDelay:
 
     def playout_at(self, timestamp: int) -> float:
         """Tell when what has this timestamp is to be played; infinitely late before the first packet."""
-        return min(self._base, self._base_before) + timestamp / self._clock_rate + self.delay
+        return self._fastest.value + timestamp / self._clock_rate + self.delay
 
     def _update(self, now: float) -> None:
         ordered = sorted(self._late)
-        base = min(self._base, self._base_before)
-        wanted = ordered[int((len(ordered) - 1) * QUANTILE)] - base
+        wanted = ordered[int((len(ordered) - 1) * QUANTILE)] - self._fastest.value
         shrunk = self.delay - SHRINKING * max(now - self._updated_at, 0.0)
         self._updated_at = now
         self.delay = min(max(wanted, shrunk, self._minimum), self._maximum)

@@ -40,6 +40,8 @@ class ReceivedFrame:
     """The extended sequence number behind its last packet."""
     playout_at: float = 0.0
     """When it is to be shown so that few come too late; advice for those who play."""
+    rotation: int = 0
+    """Degrees by which to turn the picture."""
 
 
 @dataclass(slots=True)

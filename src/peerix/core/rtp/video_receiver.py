@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAXIMUM_PLAYOUT_DELAY = 1.0
 """Seconds of advised playout delay, at most."""
 
+MAX_TURNS = 64
+"""Packets that say how a picture is turned, whose frames are not whole yet."""
+
 
 class VideoReceiver:
     """One encoding of one section.
@@ -41,6 +44,7 @@ class VideoReceiver:
         "_formats",
         "_rtx",
         "_sender_ssrc",
+        "_turns",
         "_unwrapper",
         "buffer",
         "clock",
@@ -70,7 +74,9 @@ class VideoReceiver:
         self.payload_type: int | None = None
         self.playout = PlayoutDelay(VIDEO_CLOCK_RATE, 0.0, MAXIMUM_PLAYOUT_DELAY)
         self.rotation = 0
-        """Degrees by which to turn the pictures, as the last packet that spoke of it said."""
+        """Degrees by which the last frame that was given is to be turned."""
+        self._turns: list[tuple[int, int]] = []
+        """What packets of frames that are not whole yet say of that: extended sequence number, degrees."""
         self._unwrapper = Unwrapper(32)
 
     def receive(self, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedFrame]:
@@ -85,13 +91,12 @@ class VideoReceiver:
             return []
         if self.nack is not None:
             self.nack.receive(extended, now)
-        if extensions.orientation is not None:
-            self.rotation = extensions.orientation.rotation
-        if extensions.playout_delay is not None:
-            self.playout.set_bounds(extensions.playout_delay.minimum, extensions.playout_delay.maximum)
+        self._take_extensions(extended, extensions)
         return self._insert(extended, packet, now)
 
-    def receive_retransmission(self, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
+    def receive_retransmission(
+        self, packet: RtpPacket, extensions: HeaderExtensions, now: float
+    ) -> list[ReceivedFrame]:
         """Take a packet of the retransmission stream; see `receive`."""
         payload_type = self._rtx.get(packet.payload_type)
         if payload_type is None or self.statistics is None:
@@ -104,6 +109,7 @@ class VideoReceiver:
             return []  # nobody asked for that yet
         if self.nack is not None:
             self.nack.receive(extended, now)
+        self._take_extensions(extended, extensions)
         return self._insert(extended, original, now)
 
     def receive_sender_report(self, report: SenderReport, now: float) -> None:
@@ -142,9 +148,18 @@ class VideoReceiver:
         self.clock = SenderClock(VIDEO_CLOCK_RATE)
         self.buffer = None
         self.payload_type = None
+        self._turns.clear()
         if self.nack is not None:
             self.nack = NackGenerator(self.nack.deadline)
         return self.statistics
+
+    def _take_extensions(self, extended: int, extensions: HeaderExtensions) -> None:
+        if extensions.orientation is not None:
+            self._turns.append((extended, extensions.orientation.rotation))
+            self._turns.sort()
+            del self._turns[:-MAX_TURNS]
+        if extensions.playout_delay is not None:
+            self.playout.set_bounds(extensions.playout_delay.minimum, extensions.playout_delay.maximum)
 
     def _insert(self, extended: int, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
         if self.buffer is None or packet.payload_type != self.payload_type:
@@ -159,6 +174,9 @@ class VideoReceiver:
             time = self._unwrapper.unwrap(frame.timestamp)
             self.playout.arrived(time, now)
             frame.playout_at = self.playout.playout_at(time)
+            while self._turns and self._turns[0][0] < frame.end:
+                self.rotation = self._turns.pop(0)[1]
+            frame.rotation = self.rotation
             if frame.key_frame and self.nack is not None:
                 self.nack.forget_before(frame.end)
         return frames

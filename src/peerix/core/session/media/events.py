@@ -21,6 +21,9 @@ class FrameReceived:
     frame: ReceivedFrame
     rotation: int
     """Degrees by which to turn the picture."""
+    time: float
+    """When it was captured, seconds by the clock `now` of the receiver: sound and picture of one sender that were
+    captured together have the same time. It would have come then on a path without jitter."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,8 @@ class SoundReceived:
     mid: str
     codec: BoundCodec
     unit: AudioUnit
+    time: float
+    """When it begins; see `FrameReceived.time`."""
 
 
 @dataclass(slots=True)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from peerix.core.rtp.audio_receiver import AudioFormats, AudioReceiver
 from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, VIDEO_DEPACKETIZERS
 from peerix.core.rtp.routing import SectionRoutes
+from peerix.core.rtp.timeline import StreamTimeline
 from peerix.core.rtp.video_receiver import VideoReceiver
 from peerix.core.session.media.events import FrameReceived, SoundReceived
 
 if TYPE_CHECKING:
     from peerix.core.jsep import BoundCodec, RtpParameters
+    from peerix.core.rtp.audio_buffer import AudioUnit
     from peerix.core.rtp.header_extensions import HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket
     from peerix.core.rtp.routing import Route
     from peerix.core.rtp.rtcp import ReportBlock, RtcpPacket, SenderReport
+    from peerix.core.rtp.timeline import SenderTimeline
     from peerix.core.rtp.video_buffer import ReceivedFrame
 
 ReceivedMedia: TypeAlias = FrameReceived | SoundReceived
@@ -25,21 +28,24 @@ class Receiving:
     """The streams of one section: one, or one for each encoding of a simulcast.
 
     :param kind: "audio" or "video".
+    :param sender: the clock of whoever sends them.
     """
 
-    __slots__ = ("_codecs", "_sender_ssrc", "audio", "mid", "parameters", "video")
+    __slots__ = ("_codecs", "_sender_ssrc", "_timelines", "audio", "mid", "parameters", "video")
 
-    def __init__(self, kind: str, parameters: RtpParameters, sender_ssrc: int) -> None:
+    def __init__(self, kind: str, parameters: RtpParameters, sender_ssrc: int, sender: SenderTimeline) -> None:
         self.mid = parameters.mid or ""
         self.parameters = parameters
         self._codecs: dict[int, BoundCodec] = {codec.payload_type: codec for codec in parameters.codecs}
         self._sender_ssrc = sender_ssrc
+        self._timelines = {rid: StreamTimeline(sender) for rid in parameters.rids or ("",)}
         self.audio: AudioReceiver | None = None
         self.video: dict[str, VideoReceiver] = {}
         if kind == "audio":
             self.audio = AudioReceiver(_audio_formats(parameters))
+            self._timelines.setdefault("", StreamTimeline(sender))
         else:
-            self.video = {rid: self._new_video() for rid in parameters.rids or ("",)}
+            self.video = {rid: self._new_video() for rid in self._timelines}
 
     def _new_video(self) -> VideoReceiver:
         formats = {number: VIDEO_DEPACKETIZERS[bound.codec.name.upper()] for number, bound in self._codecs.items()}
@@ -59,21 +65,22 @@ class Receiving:
     def receive(self, route: Route, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedMedia]:
         """Take a packet and give what it makes whole."""
         if self.audio is not None:
-            return self._sounds(self.audio, packet, extensions, now)
+            return self._sounds(self.audio, self.audio.receive(packet, extensions, now), now)
         stream = self.video.get(route.rid)
         if stream is None:
             return []
         if route.retransmission:
-            frames = stream.receive_retransmission(packet, now)
+            frames = stream.receive_retransmission(packet, extensions, now)
         else:
             frames = stream.receive(packet, extensions, now)
-        return self._frames(route.rid, stream, frames)
+        return self._frames(route.rid, stream, frames, now)
 
     def receive_sender_report(self, rid: str, report: SenderReport, now: float) -> None:
         """Take a report of one of its sources."""
         stream = self.audio or self.video.get(rid)
         if stream is not None:
             stream.receive_sender_report(report, now)
+            self._timelines["" if stream is self.audio else rid].report_received()
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` and `feedback` want to be called."""
@@ -83,15 +90,10 @@ class Receiving:
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:
         """Give what goes on without what is overdue."""
         if self.audio is not None:
-            codec = self._codec_of(self.audio)
-            return (
-                []
-                if codec is None
-                else [SoundReceived(self.mid, codec, unit) for unit in self.audio.handle_timeout(now)]
-            )
+            return self._sounds(self.audio, self.audio.handle_timeout(now), now)
         received: list[ReceivedMedia] = []
         for rid, stream in self.video.items():
-            received += self._frames(rid, stream, stream.handle_timeout(now))
+            received += self._frames(rid, stream, stream.handle_timeout(now), now)
         return received
 
     def feedback(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
@@ -107,18 +109,22 @@ class Receiving:
     def _codec_of(self, stream: AudioReceiver | VideoReceiver) -> BoundCodec | None:
         return None if stream.payload_type is None else self._codecs.get(stream.payload_type)
 
-    def _frames(self, rid: str, stream: VideoReceiver, frames: list[ReceivedFrame]) -> list[ReceivedMedia]:
+    def _frames(self, rid: str, stream: VideoReceiver, frames: list[ReceivedFrame], now: float) -> list[ReceivedMedia]:
         codec = self._codec_of(stream)
         if codec is None:
             return []
-        return [FrameReceived(self.mid, rid, codec, frame, stream.rotation) for frame in frames]
+        time_of, clock = self._timelines[rid].time_of, stream.clock
+        return [
+            FrameReceived(self.mid, rid, codec, frame, frame.rotation, time_of(frame.timestamp, clock, now))
+            for frame in frames
+        ]
 
-    def _sounds(
-        self, stream: AudioReceiver, packet: RtpPacket, extensions: HeaderExtensions, now: float
-    ) -> list[ReceivedMedia]:
-        units = stream.receive(packet, extensions, now)
-        codec = self._codec_of(stream)
-        return [] if codec is None else [SoundReceived(self.mid, codec, unit) for unit in units]
+    def _sounds(self, stream: AudioReceiver, units: list[AudioUnit], now: float) -> list[ReceivedMedia]:
+        codec, clock = self._codec_of(stream), stream.clock
+        if codec is None or clock is None:
+            return []
+        time_of = self._timelines[""].time_of
+        return [SoundReceived(self.mid, codec, unit, time_of(unit.timestamp, clock, now)) for unit in units]
 
 
 def _audio_formats(parameters: RtpParameters) -> AudioFormats:

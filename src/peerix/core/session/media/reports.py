@@ -49,7 +49,7 @@ class Reports:
     :ivar ssrc: who we are in reports while we send nothing.
     """
 
-    __slots__ = ("_cname", "_events", "_receiving", "_schedule", "_sending", "_told", "ssrc")
+    __slots__ = ("_cname", "_events", "_introduced", "_receiving", "_schedule", "_sending", "_told", "ssrc")
 
     def __init__(self, random_bytes: Callable[[int], bytes], events: list[MediaEvent], now: float) -> None:
         self.ssrc = int.from_bytes(random_bytes(4), "big")
@@ -58,6 +58,8 @@ class Reports:
         self._schedule = ReportSchedule(random_bytes, 0.0, now)
         self._sending: Mapping[str, Sending] = {}
         self._receiving: Mapping[str, Receiving] = {}
+        self._introduced: set[int] = set()
+        """SSRCs of ours of which a report was sent."""
         self._told = 0.0
 
     def configure(self, sending: Mapping[str, Sending], receiving: Mapping[str, Receiving]) -> None:
@@ -81,7 +83,7 @@ class Reports:
     def packets_to_send(self, feedback: Sequence[TransportFeedback], now: float) -> list[bytes]:
         """The compound packets that leave now."""
         packets: list[bytes] = []
-        if (self._sending or self._receiving) and now >= self._schedule.next_report_at:
+        if self._is_report_due(now):
             regular = write_compound(self._regular(now))
             self._schedule.report_sent(len(regular) + HEADERS, now)
             packets.append(regular)
@@ -95,12 +97,21 @@ class Reports:
             packets.append(early)
         return packets
 
+    def _is_report_due(self, now: float) -> bool:
+        """Whether the time has come, or a stream has begun: without a report nobody knows what is in step with it."""
+        if now >= self._schedule.next_report_at and (self._sending or self._receiving):
+            return True
+        known = self._introduced
+        streams = (one.stream for one in self._sending.values())
+        return any(stream.ssrc not in known and stream.statistics.packets for stream in streams)
+
     def _regular(self, now: float) -> list[RtcpPacket]:
         blocks = self._blocks(now)
         reports: list[RtcpPacket] = []
         for one in self._sending.values():
             report = one.stream.statistics.sender_report(now)
             if report is not None:
+                self._introduced.add(report.ssrc)
                 report.blocks, blocks = tuple(blocks[:MAX_BLOCKS]), blocks[MAX_BLOCKS:]
                 reports.append(report)
         while blocks or not reports:

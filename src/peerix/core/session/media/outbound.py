@@ -1,0 +1,128 @@
+"""What one transport sends of media, by section: paced, as fast as the path carries it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from peerix.core.rtp.bandwidth import BandwidthEstimator
+from peerix.core.rtp.header_extensions import TRANSPORT_SEQUENCE
+from peerix.core.rtp.pacer import AUDIO, RETRANSMISSION, VIDEO, Pacer
+from peerix.core.session.media.sending import MAX_DATAGRAM, SRTP_OVERHEAD, Sending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from peerix.core.jsep import RtpParameters, Transceiver
+    from peerix.core.rtp.retransmission import SentPacket
+
+MAX_BITRATE = 8_000_000.0
+"""Bits a second that are wanted of the path while nobody says otherwise."""
+
+Waiting: TypeAlias = "tuple[Sending, SentPacket, bool]"
+"""What waits in the pacer: whose packet, the packet, and whether it is sent again."""
+
+
+class Outbound:
+    """The senders of one transport, and what they share.
+
+    :param wall_offset: the wall clock (seconds since 1970) minus the monotonic clock `now`.
+    :ivar sending: the sections that send, by MID.
+    :ivar estimator: what the path carries.
+    """
+
+    __slots__ = ("_known", "_new_sending", "estimator", "pacer", "sending")
+
+    def __init__(self, random_bytes: Callable[[int], bytes], wall_offset: float, now: float) -> None:
+        self._new_sending = partial(Sending, wall_offset=wall_offset, random_bytes=random_bytes)
+        self._known: dict[int, Sending] = {}
+        """All that ever was sent, by SSRC: one for each transceiver."""
+        self.estimator = BandwidthEstimator(MAX_BITRATE)
+        self.pacer: Pacer[Waiting] = Pacer(self.estimator.bitrate, now)
+        self.sending: dict[str, Sending] = {}
+
+    def configure(self, transceivers: Sequence[Transceiver]) -> None:
+        """Take what the descriptions have made of the transceivers; what goes on is not disturbed."""
+        sending: dict[str, Sending] = {}
+        for transceiver in transceivers:
+            mid, association = transceiver.mid, transceiver.association
+            parameters = association.send
+            if mid is None or transceiver.stopped or parameters is None or not parameters.codecs:
+                continue
+            if association.direction is not None and association.direction.sends:
+                sending[mid] = self._sending_of(transceiver, parameters)
+        self.sending = sending
+
+    def _sending_of(self, transceiver: Transceiver, parameters: RtpParameters) -> Sending:
+        """The one that there is, even if it did not send for a while: numbers of an SSRC never begin again."""
+        ssrc = transceiver.outgoing.ssrc
+        sending = self._known.get(ssrc)
+        if sending is None:
+            sending = self._known[ssrc] = self._new_sending(transceiver, parameters)
+        else:
+            sending.set_parameters(transceiver, parameters)
+        return sending
+
+    # -- packets
+
+    def send(self, mid: str, data: bytes, timestamp: int, captured_at: float) -> None:
+        """Let the packets of a frame wait for their turn; see `MediaTransport.send`."""
+        sending = self.sending.get(mid)
+        if sending is None:
+            return
+        priority = AUDIO if sending.codec.codec.kind == "audio" else VIDEO
+        for packet in sending.packetize(data, timestamp, captured_at):
+            self.pacer.put((sending, packet, False), len(packet.payload), priority)
+
+    def send_again(self, lost: Iterable[tuple[Sending, SentPacket]]) -> None:
+        """Let packets that were asked for wait for their turn."""
+        for sending, packet in lost:
+            self.pacer.put((sending, packet, True), len(packet.payload), RETRANSMISSION)
+
+    def packets_to_send(self, now: float) -> list[bytes]:
+        """What leaves now, not yet encrypted."""
+        packets: list[bytes] = []
+        for sending, packet, is_again in self.pacer.take(now):
+            written = self._write(sending, packet, is_again=is_again, now=now)
+            if written is not None:
+                packets.append(written)
+        if self.estimator.prober.active is not None:
+            packets += self._fill_probe(now)
+        return packets
+
+    def _write(self, sending: Sending, packet: SentPacket, *, is_again: bool, now: float) -> bytes | None:
+        stream = sending.stream
+        number = self._number(sending, len(packet.payload) + stream.overhead + SRTP_OVERHEAD, now)
+        return stream.write_again(packet, number, now) if is_again else stream.write(packet, number, now)
+
+    def _number(self, sending: Sending, size: int, now: float) -> int:
+        """The transport-wide number of a packet, where the other side tells what arrived."""
+        is_told = any(uri == TRANSPORT_SEQUENCE for _, uri in sending.parameters.extensions)
+        return self.estimator.sent(size, now) if is_told else 0
+
+    def _fill_probe(self, now: float) -> list[bytes]:
+        """What a probe of the path lacks of packets that are wanted anyway."""
+        sending = next((one for one in self.sending.values() if one.codec.rtx_payload_type is not None), None)
+        packets: list[bytes] = []
+        while sending is not None and self.estimator.prober.active is not None and self.pacer.spare(now) > 0:
+            size = min(self.pacer.spare(now), MAX_DATAGRAM - SRTP_OVERHEAD - sending.stream.overhead)
+            written = sending.stream.write_probe(size, self._number(sending, size, now), now)
+            if written is None:
+                break
+            self.pacer.use(len(written))
+            packets.append(written)
+        return packets
+
+    # -- time
+
+    def next_timeout(self) -> float | None:
+        """When `handle_timeout`, and then `packets_to_send`, want to be called."""
+        times = (self.pacer.next_timeout(), self.estimator.next_timeout())
+        return min((time for time in times if time is not None), default=None)
+
+    def follow_estimate(self) -> float:
+        """Pace as the estimate says, and give it."""
+        probe = self.estimator.prober.active
+        bitrate = self.estimator.bitrate
+        self.pacer.set_bitrate(bitrate, probing=0.0 if probe is None else probe.bitrate)
+        return bitrate
