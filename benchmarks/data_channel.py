@@ -9,10 +9,8 @@ about 1 MiB kept queued by the sender.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from pathlib import Path
 
 from benchmarks.machine import describe_machine
 from benchmarks.report import (
@@ -25,12 +23,13 @@ from benchmarks.report import (
     Metric,
     Report,
     Variant,
+    add_output_options,
     memory_metrics,
+    publish,
 )
 from benchmarks.runner import RunFailedError, run
 from benchmarks.scenarios import Job
 
-RESULTS = Path(__file__).with_name("results")
 BACKENDS = ("asyncio", "uvloop", "trio")
 MESSAGE = 65536
 
@@ -40,8 +39,7 @@ Plan = list[tuple[Job, tuple[Metric, ...]]]
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data_channel", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
-    parser.add_argument("--save", action="store_true", help="write JSON and table to benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
     parser.add_argument("--packet", action="append", choices=("1200", "found"), help="peerix's packet sizes")
     parser.add_argument("--stack", action="append", choices=("peerix", "aiortc"), help="only this stack")
@@ -168,21 +166,9 @@ def main(arguments: list[str]) -> int:
             for entry in jobs:
                 measure(report, *entry)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
-    text = report.to_markdown()
-    print(text)
-    if options.json is not None:
-        write(report, options.json)
-    if options.save:
-        name = "gigabyte" if options.gigabyte else "data_channel"
-        write(report, RESULTS / f"{name}.json")
-        (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    name = "gigabyte" if options.gigabyte else "data_channel"
+    publish(options, name, report.to_markdown(), report.to_json())
     return 1 if report.failures else 0
-
-
-def write(report: Report, path: Path) -> None:
-    """Write the JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,12 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.data_channel import BACKENDS, RESULTS, job, write
+from benchmarks.data_channel import BACKENDS, job
 from benchmarks.machine import describe_machine
 from benchmarks.relay import Link, to_arguments
-from benchmarks.report import MEGA, Metric, Report, Variant
+from benchmarks.report import MEGA, Metric, Report, Variant, add_output_options, publish
 from benchmarks.runner import RunFailedError, run
 
 if TYPE_CHECKING:
@@ -114,8 +113,7 @@ def choose_rows(options: argparse.Namespace) -> list[Row]:
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_links", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
-    parser.add_argument("--save", action="store_true", help="write JSON and table to benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
     parser.add_argument("--stack", action="append", choices=("peerix", "aiortc"), help="only this stack")
     parser.add_argument("--link", action="append", choices=tuple(LINKS), help="only this link (repeatable)")
@@ -138,13 +136,7 @@ def main(arguments: list[str]) -> int:
             for row in choose_rows(options):
                 measure(report, row, name, seconds)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
-    text = report.to_markdown()
-    print(text)
-    if options.json is not None:
-        write(report, options.json)
-    if options.save:
-        write(report, RESULTS / "long_links.json")
-        (RESULTS / "long_links.md").write_text(text, encoding="utf-8")
+    publish(options, "long_links", report.to_markdown(), report.to_json())
     return 1 if report.failures else 0
 
 

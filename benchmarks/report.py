@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from benchmarks.scenarios import Job, Result
 
 Samples: TypeAlias = "dict[str, list[float]]"
+
+RESULTS = Path(__file__).with_name("results")
+"""Where `--save` puts tables and JSON."""
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Let the command line say where the results go."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
+    parser.add_argument("--save", action="store_true", help="write JSON and table to benchmarks/results")
+
+
+def publish(options: argparse.Namespace, name: str, table: str, results: object) -> None:
+    """Print the table, and write what `add_output_options` has been told to write, under this name."""
+    print(table)
+    content = json.dumps(results, indent=1) + "\n"
+    if options.json is not None:
+        write(options.json, content)
+    if options.save:
+        write(RESULTS / f"{name}.json", content)
+        write(RESULTS / f"{name}.md", table)
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file, with the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
 
 
 @dataclass(slots=True, frozen=True)

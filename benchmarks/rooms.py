@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
 from benchmarks.relay import Link, to_arguments
+from benchmarks.report import add_output_options, publish
 from benchmarks.room_worker import RoomJob
 from benchmarks.runner import GRACE, RunFailedError, last_words, run
 from benchmarks.scenarios import Job
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from benchmarks.room_worker import Result
 
-RESULTS = Path(__file__).with_name("results")
 BACKENDS = ("asyncio", "uvloop", "trio")
 ROUND_TRIP = 0.05
 MESSAGE = 65536
@@ -55,8 +55,7 @@ UNITS = {
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rooms", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
-    parser.add_argument("--save", action="store_true", help="write JSON and table to benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this (repeatable)")
     parser.add_argument("--quick", action="store_true", help="short runs, and a file of 100 MB in place of 1 GB")
@@ -200,16 +199,8 @@ def main(arguments: list[str]) -> int:
                 failures.append(f"{backend}, {scenario}: {error}")
             print(f"  {backend}, {scenario}: {row}", file=sys.stderr)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
-    text = to_markdown(machine, rows, failures)
-    print(text)
-    content = json.dumps({"machine": machine, "rows": rows, "failures": failures}, indent=1) + "\n"
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(content)
-    if options.save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "rooms.json").write_text(content)
-        (RESULTS / "rooms.md").write_text(text, encoding="utf-8")
+    results = {"machine": machine, "rows": rows, "failures": failures}
+    publish(options, "rooms", to_markdown(machine, rows, failures), results)
     return 1 if failures else 0
 
 

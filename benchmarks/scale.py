@@ -12,11 +12,11 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
-from benchmarks.rooms import BACKENDS, RESULTS, new_room, run_together
+from benchmarks.report import add_output_options, publish
+from benchmarks.rooms import BACKENDS, new_room, run_together
 from benchmarks.runner import GRACE, RunFailedError
 from benchmarks.scale_worker import ScaleJob
 
@@ -31,8 +31,7 @@ MESHES = ((10, 1), (10, 5), (30, 1), (30, 3))
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all results to this file")
-    parser.add_argument("--save", action="store_true", help="write JSON and table to benchmarks/results")
+    add_output_options(parser)
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
     parser.add_argument("--stack", action="append", choices=("peerix", "aiortc"), help="only this stack (repeatable)")
     parser.add_argument("--scenario", action="append", choices=SCENARIOS, help="only this (repeatable)")
@@ -123,16 +122,8 @@ def main(arguments: list[str]) -> int:
             rows[f"{stack}, {loop}"].update(found)
             print(f"  {stack}, {loop}, {scenario}: {found}", file=sys.stderr)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
-    text = to_markdown(machine, rows, failures)
-    print(text)
-    content = json.dumps({"machine": machine, "rows": rows, "failures": failures}, indent=1) + "\n"
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(content)
-    if options.save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "scale.json").write_text(content)
-        (RESULTS / "scale.md").write_text(text, encoding="utf-8")
+    results = {"machine": machine, "rows": rows, "failures": failures}
+    publish(options, "scale", to_markdown(machine, rows, failures), results)
     return 1 if failures else 0
 
 
