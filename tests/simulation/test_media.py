@@ -107,6 +107,33 @@ def test_a_frame_that_cannot_be_repaired_makes_the_receiver_ask_for_a_key_frame(
     assert number_of(frames(b)[-1]) >= len(camera.sent) - 60
 
 
+def test_a_receiver_that_begins_to_decode_gets_a_key_frame_even_if_its_request_is_lost() -> None:
+    a, b = media_peers(GOOD)
+    camera = Camera(a)
+    camera.run(0.5)
+    (mid,) = b.media.receiving
+    b.media.request_key_frame("nothing")
+    b.media.request_key_frame(mid)
+    a.network.connect("b", "a", Link(down=True), GOOD)
+    camera.run(0.1)
+    a.network.connect("b", "a", GOOD)
+    camera.run(1)
+    asked = [event for _, event in a.events if isinstance(event, KeyFrameRequested)]
+    assert len(asked) == 1
+    assert sum(frame.key_frame for frame in frames(b)) == 2
+
+
+def test_no_more_is_wanted_of_the_path_than_the_senders_say() -> None:
+    a, b = media_peers(Link(latency=0.02, bandwidth=2_000_000))
+    a.media.set_maximum(1_000_000)
+    Camera(a, follows=True).run(5)
+    rates = [event.bitrate for _, event in a.events if isinstance(event, BitrateChanged)]
+    assert 800_000 < max(rates) <= 1_000_000
+    a.media.set_maximum(100_000)
+    assert [event.bitrate for event in a.media.poll_events() if isinstance(event, BitrateChanged)] == [100_000]
+    assert frames(b)
+
+
 def test_the_bitrate_follows_a_path_that_becomes_narrow_and_wide_again() -> None:
     wide, narrow = Link(latency=0.03, bandwidth=500_000), Link(latency=0.03, bandwidth=125_000)
     a, b = media_peers(wide)

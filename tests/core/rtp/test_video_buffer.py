@@ -140,6 +140,23 @@ def test_a_key_frame_on_its_way_is_not_asked_for_again() -> None:
     assert buffer.take_key_frame_request(1.0 + HOLD)
 
 
+def test_a_key_frame_that_is_wanted_is_asked_for_until_one_comes() -> None:
+    buffer, packets = VideoBuffer(Vp8Depacketizer()), stream(7)
+    for number, packet in packets[:6]:
+        buffer.insert(number, packet, 1.0)
+    assert not buffer.take_key_frame_request(1.0)
+    buffer.request_key_frame()
+    assert buffer.take_key_frame_request(1.1)
+    buffer.request_key_frame()
+    assert not buffer.take_key_frame_request(1.1 + KEY_FRAME_INTERVAL / 2)
+    for number, packet in packets[6:18]:
+        assert len(buffer.insert(number, packet, 1.5)) == (number % 3 == packets[2][0] % 3)
+    assert buffer.take_key_frame_request(1.6)
+    for number, packet in packets[18:]:
+        buffer.insert(number, packet, 1.7)
+    assert not buffer.take_key_frame_request(2.5)
+
+
 def test_a_stream_begins_at_a_key_frame() -> None:
     buffer = VideoBuffer(Vp8Depacketizer())
     frames = [frame for number, packet in stream(8)[4:] for frame in buffer.insert(number, packet, 1.0)]

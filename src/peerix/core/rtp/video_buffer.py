@@ -68,6 +68,7 @@ class VideoBuffer:
         "_key_asked_at",
         "_key_seen_at",
         "_key_starts",
+        "_key_wanted",
         "_next",
         "_packets",
         "_scanned",
@@ -89,6 +90,7 @@ class VideoBuffer:
         self._key_starts: set[int] = set()
         self._key_seen_at = float("-inf")
         self._key_asked_at = float("-inf")
+        self._key_wanted = False
 
     def insert(self, extended: int, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
         """Take one packet and give the frames that it completes, in decoding order."""
@@ -121,9 +123,15 @@ class VideoBuffer:
         self._lose_track()
         return self._release(now)
 
+    def request_key_frame(self) -> None:
+        """Want a key frame, though the frames that are given could be decoded: somebody begins to."""
+        self._key_wanted = True
+
     def take_key_frame_request(self, now: float) -> bool:
-        """Tell whether to ask for a key frame now; it is repeated until one comes."""
-        if self._next is not None or now - self._key_asked_at < KEY_FRAME_INTERVAL:
+        """Tell whether to ask for a key frame now; it is repeated until one comes, as long as packets do."""
+        if self._next is not None and not self._key_wanted:
+            return False
+        if now - self._key_asked_at < KEY_FRAME_INTERVAL:
             return False
         if self._key_starts and now - self._key_seen_at < self.hold:
             return False  # one is on its way
@@ -179,7 +187,9 @@ class VideoBuffer:
             self._lose_track()
             return None
         self.counters.frames += 1
-        self.counters.key_frames += assembled.key_frame
+        if assembled.key_frame:
+            self.counters.key_frames += 1
+            self._key_wanted = False
         return ReceivedFrame(assembled.data, assembled.key_frame, taken[0].timestamp, now, end)
 
     def _find_key_frame(self) -> bool:

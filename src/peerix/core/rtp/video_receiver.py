@@ -118,6 +118,11 @@ class VideoReceiver:
             self.statistics.receive_sender_report(report, now)
             self.clock.receive_sender_report(report)
 
+    def request_key_frame(self) -> None:
+        """Ask for a key frame until one comes; before the first packet there is nobody to ask, nor a need."""
+        if self.buffer is not None:
+            self.buffer.request_key_frame()
+
     def next_timeout(self) -> float | None:
         """When `handle_timeout` and `feedback` want to be called."""
         times = (

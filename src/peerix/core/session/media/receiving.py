@@ -82,6 +82,12 @@ class Receiving:
             stream.receive_sender_report(report, now)
             self._timelines["" if stream is self.audio else rid].report_received()
 
+    def request_key_frame(self, rid: str) -> None:
+        """Ask for a key frame of an encoding."""
+        stream = self.video.get(rid)
+        if stream is not None:
+            stream.request_key_frame()
+
     def next_timeout(self) -> float | None:
         """When `handle_timeout` and `feedback` want to be called."""
         times = [stream.next_timeout() for stream in (self.audio, *self.video.values()) if stream is not None]

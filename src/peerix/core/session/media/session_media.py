@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.dtls import DtlsRole
 from peerix.core.session.media.formats import DEFAULT_CAPABILITIES
+from peerix.core.session.media.outbound import MAX_BITRATE
 from peerix.core.session.media.transport import MediaTransport
 from peerix.core.srtp import EXPORTER_LABEL, PROFILES, SrtpSession, exported_length, split_exported
 
@@ -25,7 +26,7 @@ class SessionMedia:
     :ivar transport: None before the first section was agreed on.
     """
 
-    __slots__ = ("_random_bytes", "_srtp", "_wall_offset", "capabilities", "transport")
+    __slots__ = ("_maximum", "_random_bytes", "_srtp", "_wall_offset", "capabilities", "transport")
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class SessionMedia:
         self._random_bytes = random_bytes
         self._wall_offset = wall_offset
         self._srtp: DtlsTransport | None = None
+        self._maximum = MAX_BITRATE
         self.capabilities = capabilities
         self.transport: MediaTransport | None = None
 
@@ -45,6 +47,7 @@ class SessionMedia:
             if not any(one.association.send or one.association.receive for one in transceivers):
                 return
             self.transport = MediaTransport(self._random_bytes, self._wall_offset, now)
+            self.transport.set_maximum(self._maximum)
             if self._srtp is not None:
                 self._begin(self.transport, self._srtp)
         self.transport.configure(transceivers)
@@ -67,6 +70,17 @@ class SessionMedia:
         """Send an encoded frame; see `MediaTransport.send`."""
         if self.transport is not None:
             self.transport.send(mid, data, timestamp, captured_at)
+
+    def set_maximum(self, bitrate: float) -> None:
+        """Want so many bits a second of the path at most, `MAX_BITRATE` when nobody says; see `MediaTransport`."""
+        self._maximum = bitrate
+        if self.transport is not None:
+            self.transport.set_maximum(bitrate)
+
+    def request_key_frame(self, mid: str, rid: str = "") -> None:
+        """Ask the sender of a section for a key frame; see `MediaTransport.request_key_frame`."""
+        if self.transport is not None:
+            self.transport.request_key_frame(mid, rid)
 
     def receive(self, datagrams: Sequence[bytes], now: float) -> None:
         """Take SRTP and SRTCP."""

@@ -87,6 +87,20 @@ class MediaTransport:
         if self._srtp is not None:
             self.outbound.send(mid, data, timestamp, captured_at)
 
+    def request_key_frame(self, mid: str, rid: str = "") -> None:
+        """Ask the sender of a section for a key frame: somebody begins to decode, or cannot go on.
+
+        Requests are at least `KEY_FRAME_INTERVAL` apart, and repeated until a key frame comes.
+        """
+        receiving = self.receiving.get(mid)
+        if receiving is not None:
+            receiving.request_key_frame(rid)
+
+    def set_maximum(self, bitrate: float) -> None:
+        """Want so many bits a second of the path at most, for all that is sent together."""
+        self.outbound.estimator.set_maximum(bitrate)
+        self._follow_estimate()
+
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """What leaves now."""
         srtp = self._srtp
