@@ -50,7 +50,6 @@ class _Reader:
         self._source, self._format, self._options = source, format_name, options
         self._container = self._open()
         self._packets = self._demux()
-        self.kinds: list[Kind] = [_kind_of(stream) for stream in self._container.streams if _is_played(stream)]
         self.is_live = self._container.duration is None
         self._wanted = self._first_streams()
         self._skipping: set[Kind] = set()
@@ -71,6 +70,11 @@ class _Reader:
             if _is_played(stream):
                 wanted.setdefault(_kind_of(stream), stream.index)
         return {index: kind for kind, index in wanted.items()}
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """Of which kinds there is a stream, each once."""
+        return sorted(self._wanted.values())
 
     def _demux(self) -> Any:
         for stream in self._container.streams.video:
@@ -187,7 +191,7 @@ class MediaPlayer(AsyncContextManagerMixin):
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
         reader = await self._open()
-        for kind in sorted(set(reader.kinds)):
+        for kind in reader.kinds:
             self.stream.add(MediaTrack(kind, label=Path(self.source).name, clock=MONOTONIC))
         async with owned_task_group() as tasks:
             tasks.start_soon(self._live, reader, name=f"player of {self.source}")
