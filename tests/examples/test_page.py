@@ -123,20 +123,26 @@ async def test_a_dropped_file_reaches_all_who_take_files(
     assert (await other.save("data.bin", tmp_path / "saved")).read_bytes() == file.read_bytes()
 
 
-@pytest.mark.slow
-async def test_a_cancelled_file_ends_on_both_sides_and_the_next_one_gets_through(
-    open_page: Open, room: str, tmp_path: Path
-) -> None:
-    large, small = tmp_path / "large.bin", tmp_path / "small.bin"
+async def send_a_large_file(one: ExamplePage, other: ExamplePage, room: str, folder: Path) -> None:
+    """Two pages in a room, and a file between them that is far from its end."""
+    large = folder / "large.bin"
     with large.open("wb") as file:
         file.truncate(250_000_000)
-    small.write_bytes(b"whole")
-    one, other = await open_page(), await open_page()
     await one.join(room, "Ada")
     await other.join(room, "Grete")
     await one.until_takers()
     await one.choose(large)
     await other.until("document.querySelector('progress')?.value > 0")
+
+
+@pytest.mark.slow
+async def test_a_cancelled_file_ends_on_both_sides_and_the_next_one_gets_through(
+    open_page: Open, room: str, tmp_path: Path
+) -> None:
+    small = tmp_path / "small.bin"
+    small.write_bytes(b"whole")
+    one, other = await open_page(), await open_page()
+    await send_a_large_file(one, other, room, tmp_path)
     await one.click(".file button")
     await one.until_shown("Stopped: you stopped it")
     await other.until_shown("Not received: the sender stopped it")
@@ -146,15 +152,8 @@ async def test_a_cancelled_file_ends_on_both_sides_and_the_next_one_gets_through
 
 @pytest.mark.slow
 async def test_a_file_that_the_receiver_stops_ends_at_the_sender(open_page: Open, room: str, tmp_path: Path) -> None:
-    large = tmp_path / "large.bin"
-    with large.open("wb") as file:
-        file.truncate(250_000_000)
     one, other = await open_page(), await open_page()
-    await one.join(room, "Ada")
-    await other.join(room, "Grete")
-    await one.until_takers()
-    await one.choose(large)
-    await other.until("document.querySelector('progress')?.value > 0")
+    await send_a_large_file(one, other, room, tmp_path)
     await other.click(".file button")
     await one.until_shown("Not sent: the other side did not take it")
 

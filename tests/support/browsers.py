@@ -7,9 +7,12 @@ no web server. `http://localhost` is a secure context, as keys and encryption in
 from __future__ import annotations
 
 import abc
+import contextlib
 import json
 import mimetypes
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +21,46 @@ import anyio
 from tests.support.replies import ForeignError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ORIGIN = "http://localhost"
 LOAD_TIMEOUT = 60.0  # seconds
+STOP_TIMEOUT = 10.0  # seconds
+
+
+class BrowserProcess:
+    """The processes of a browser, which write nowhere but into a folder: their words into its file `stderr`."""
+
+    def __init__(self, command: Sequence[str], folder: Path, *, descriptors: Sequence[int] = ()) -> None:
+        with (folder / "stderr").open("w") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=descriptors,
+                env=os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)},
+                start_new_session=True,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+    def wait_ended(self) -> None:
+        """Wait until it has ended as it was asked to, or end it; then nothing that it started is left."""
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 class Browser(abc.ABC):
@@ -103,8 +142,3 @@ def read_page(sites: Mapping[str, Path], url: str) -> tuple[bytes, str] | None:
         return None
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     return file.read_bytes(), f"{kind}; charset=utf-8"
-
-
-def environment_in(folder: Path) -> dict[str, str]:
-    """The environment of a browser that writes nowhere but into this folder."""
-    return os.environ | {"TMPDIR": str(folder), "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}

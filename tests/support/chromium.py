@@ -8,14 +8,12 @@ import fcntl
 import itertools
 import json
 import os
-import signal
-import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from tests.support.browsers import ORIGIN, Browser, Page, environment_in, read_page
+from tests.support.browsers import ORIGIN, Browser, BrowserProcess, Page, read_page
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
 ASK_FOR_LOCAL_NETWORK = ("LocalNetworkAccessChecks", "LocalNetworkAccessChecksWebSockets")
 """Pages that come over DevTools count as public ones, which ask before they talk to this machine."""
-
-STOP_TIMEOUT = 10.0  # seconds
 
 _FLAGS = (
     "--headless",
@@ -65,17 +61,9 @@ class Chromium(Browser):
         flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--disable-features={','.join(disabled)}"]
         their_in, self._out = _far_pipe()
         self._in, their_out = _far_pipe()
-        with (folder / "stderr").open("w") as log:
-            self._process = subprocess.Popen(
-                # It talks on the descriptors 3 and 4.
-                ["bash", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "bash", program, *flags, "about:blank"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(their_in, their_out),
-                env=environment_in(folder),
-                start_new_session=True,
-            )
+        # It talks on the descriptors 3 and 4.
+        command = ["bash", "-c", f'exec "$@" 3<&{their_in} 4>&{their_out}', "bash", program, *flags, "about:blank"]
+        self._process = BrowserProcess(command, folder, descriptors=(their_in, their_out))
         os.close(their_in)
         os.close(their_out)
         self._reader = threading.Thread(target=self._read, name="replies of Chromium", daemon=True)
@@ -143,13 +131,7 @@ class Chromium(Browser):
         """End the browser, with every process of it."""
         with contextlib.suppress(OSError):
             self._send(next(self._own_numbers), {"method": "Browser.close"})
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait_ended()
         self._reader.join()
         os.close(self._in)
         os.close(self._out)

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import anyio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.support.browsers import ORIGIN, Browser, Page, environment_in, read_page
+from tests.support.browsers import ORIGIN, Browser, BrowserProcess, Page, read_page
 from tests.support.components import require_program
 from tests.support.replies import ForeignError, Replies
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_TIMEOUT = 60.0  # seconds: the first start makes a profile
-STOP_TIMEOUT = 10.0  # seconds
 
 _FLAGS = ("--headless", "--no-remote", "--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
@@ -73,16 +71,9 @@ class Firefox(Browser):
         preferences = _PREFERENCES | {"media.peerconnection.ice.obfuscate_host_addresses": hide_addresses}
         lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in preferences.items())
         (profile / "user.js").write_text("".join(lines))
-        with (folder / "stderr").open("w") as log:
-            self._process = subprocess.Popen(
-                # It does not end by itself when tests are killed.
-                [require_program("setpriv"), "--pdeathsig", "TERM", program, *_FLAGS, "--profile", str(profile)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment_in(folder),
-                start_new_session=True,
-            )
+        # It does not end by itself when tests are killed.
+        command = [require_program("setpriv"), "--pdeathsig", "TERM", program, *_FLAGS, "--profile", str(profile)]
+        self._process = BrowserProcess(command, folder)
         self._resources = contextlib.ExitStack()
         url = f"{self._wait_for_url(profile / 'WebDriverBiDiServer.json')}/session"
         self._socket = self._resources.enter_context(
@@ -94,7 +85,7 @@ class Firefox(Browser):
 
     def _wait_for_url(self, announcement: Path) -> str:
         deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline and self._process.poll() is None:
+        while time.monotonic() < deadline and self._process.is_running:
             with contextlib.suppress(OSError, ValueError):
                 where = json.loads(announcement.read_text())
                 return f"ws://{where['ws_host']}:{where['ws_port']}"
@@ -199,13 +190,7 @@ class Firefox(Browser):
     def stop(self) -> None:
         """End the browser, with every process of it."""
         self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait_ended()
         self._resources.close()
         self._reader.join()
 
