@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from anyio import fail_after
 
+from tests.support.chromium import ChromiumPage
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.support.chromium import Chromium, ChromiumPage
+    from tests.support.browsers import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "browser"
@@ -99,16 +100,16 @@ class Site:
 class ExamplePage:
     """The page in a tab."""
 
-    def __init__(self, page: ChromiumPage) -> None:
+    def __init__(self, page: Page) -> None:
         self._page = page
 
     @classmethod
-    async def open(cls, browser: Chromium, url: str) -> ExamplePage:
+    async def open(cls, browser: Browser, url: str) -> ExamplePage:
         """Open it, and wait until its scripts have run."""
-        page = await browser.open("blank/blank.html")
+        page = await browser.open_url(f"{url}icon.svg")
         # What a page of another test has remembered.
-        await page.command("Storage.clearDataForOrigin", origin=url, storageTypes="local_storage")
-        await page.command("Page.navigate", url=url)
+        await page.evaluate("localStorage.clear()")
+        await page.navigate(url)
         opened = cls(page)
         await opened.until("document.body?.dataset.view === 'join'")
         return opened
@@ -172,25 +173,16 @@ class ExamplePage:
     async def say(self, text: str) -> None:
         """Type a message, and press Enter."""
         await self.evaluate("document.querySelector('#message').focus()")
-        await self._page.command("Input.insertText", text=text)
-        for kind in ("keyDown", "keyUp"):
-            await self._page.command(
-                "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13
-            )
+        await self._page.type_line(text)
 
     async def choose(self, *files: Path) -> None:
         """Choose files by the button."""
-        document = await self._page.command("DOM.getDocument")
-        root = document["root"]["nodeId"]
-        node = await self._page.command("DOM.querySelector", nodeId=root, selector="#picker")
-        await self._page.command("DOM.setFileInputFiles", nodeId=node["nodeId"], files=[str(file) for file in files])
+        await self._page.choose_files("#picker", files)
 
     async def drop(self, *files: Path) -> None:
-        """Drag files into the page, and drop them."""
-        await self._page.command("Page.bringToFront")
-        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
-        for kind in ("dragEnter", "dragOver", "drop"):
-            await self._page.command("Input.dispatchDragEvent", type=kind, x=300, y=300, data=data)
+        """Drag files into the page, and drop them; only Chromium can be told to."""
+        assert isinstance(self._page, ChromiumPage)
+        await self._page.drop_files(files)
 
     async def messages(self) -> Sequence[str]:
         """What was said, oldest first."""
@@ -202,10 +194,14 @@ class ExamplePage:
     async def save(self, name: str, folder: Path) -> Path:
         """Press the link of a file that has come; returns where the browser put it."""
         await self.until(f"document.querySelector('a.save[download={json.dumps(name)}]')")
-        await self._page.command("Page.bringToFront")
-        await self._page.command("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        await self._page.save_files_in(folder)
         await self.click(f"a.save[download={json.dumps(name)}]")
         with fail_after(PATIENCE):
-            while not (folder / name).exists():
+            while not _is_whole(folder / name):
                 await anyio.sleep(0.02)
         return folder / name
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a browser has saved all of a file: until then it has a name of its own, and this one holds its place."""
+    return file.exists() and file.stat().st_size > 0 and list(file.parent.iterdir()) == [file]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.api.cli.processes import Cli
     from tests.examples.pages import ExamplePage, Site
+    from tests.support.browser_hosts import BrowserHost
 
     Start = Callable[..., Cli]
     Open = Callable[[], Awaitable[ExamplePage]]
@@ -108,6 +109,7 @@ async def test_an_address_that_cannot_be_right_is_explained(page: ExamplePage, s
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("host", ["chromium"], indirect=True)  # WebDriver BiDi drags no files
 async def test_a_dropped_file_reaches_all_who_take_files(
     open_page: Open, cli: Start, room: str, tmp_path: Path
 ) -> None:
@@ -160,11 +162,11 @@ async def test_a_file_that_the_receiver_stops_ends_at_the_sender(open_page: Open
 
 @pytest.mark.slow
 async def test_what_others_call_themselves_say_and_send_is_shown_as_text(
-    page: ExamplePage, site: Site, room: str
+    page: ExamplePage, site: Site, host: BrowserHost, room: str
 ) -> None:
     script = "<img src=x onerror='document.title=1'><script>document.title=2</script>"
     name = f"\u202egnp.{script}"
-    async with NatsDriver(site.driver) as driver, Peer(driver=driver, addresses=("127.0.0.1",)) as peer:
+    async with NatsDriver(site.driver) as driver, Peer(driver=driver, addresses=(host.its_address,)) as peer:
         await peer.open("chat")
         await peer.join(room, {"name": name, "files": {"__proto__": script}})
         await page.join(room, "Ada")
@@ -185,9 +187,9 @@ async def test_what_others_call_themselves_say_and_send_is_shown_as_text(
 @pytest.mark.slow
 @pytest.mark.parametrize("file_name", ["", "..", "a/b", "a\\b", "nul.txt", "a\x00b", "txt\u202e.exe", "a" * 300, " a"])
 async def test_a_file_with_a_dangerous_name_is_refused(
-    page: ExamplePage, site: Site, room: str, file_name: str
+    page: ExamplePage, site: Site, host: BrowserHost, room: str, file_name: str
 ) -> None:
-    async with NatsDriver(site.driver) as driver, Peer(driver=driver, addresses=("127.0.0.1",)) as peer:
+    async with NatsDriver(site.driver) as driver, Peer(driver=driver, addresses=(host.its_address,)) as peer:
         await peer.open("files")
         await peer.join(room)
         await page.join(room, "Ada")

@@ -89,6 +89,11 @@ class BrowserHost:
     its_network: Namespace | None = None
     our_network: Namespace | None = None
 
+    @property
+    def its_address(self) -> str:
+        """An address of the browser's machine, over which it meets whoever is there, too."""
+        return "127.0.0.1" if self.its_network is None else BROWSER_ADDRESS
+
     def stack(self) -> Stack:
         """A page that makes connections."""
         configuration = LOOPBACK if self.our_network is None else Configuration()

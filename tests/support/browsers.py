@@ -66,9 +66,15 @@ class BrowserProcess:
 class Browser(abc.ABC):
     """One browser process."""
 
-    @abc.abstractmethod
     async def open(self, path: str) -> Page:
-        """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
+        """Open a page of ours in a tab of its own, and wait until its scripts have set `ready`."""
+        page = await self.open_url(f"{ORIGIN}/{path}")
+        await page.wait_ready()
+        return page
+
+    @abc.abstractmethod
+    async def open_url(self, url: str) -> Page:
+        """Open a page in a tab of its own; its scripts may not have run yet."""
 
     @abc.abstractmethod
     def stop(self) -> None:
@@ -91,6 +97,22 @@ class Page(abc.ABC):
 
         :raises ForeignError: it threw.
         """
+
+    @abc.abstractmethod
+    async def navigate(self, url: str) -> None:
+        """Go to another page; its scripts may not have run yet."""
+
+    @abc.abstractmethod
+    async def type_line(self, text: str) -> None:
+        """Type into what has the focus, and press Enter."""
+
+    @abc.abstractmethod
+    async def choose_files(self, selector: str, files: Sequence[Path]) -> None:
+        """Choose files in an input field for them."""
+
+    @abc.abstractmethod
+    async def save_files_in(self, folder: Path) -> None:
+        """Put what is saved from now on into this folder."""
 
     @abc.abstractmethod
     async def close(self) -> None:

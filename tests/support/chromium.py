@@ -17,7 +17,7 @@ from tests.support.browsers import ORIGIN, Browser, BrowserProcess, Page, read_p
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 HIDE_ADDRESSES = "WebRtcHideLocalIpsWithMdns"
@@ -116,15 +116,14 @@ class Chromium(Browser):
         message = {"method": "Fetch.fulfillRequest", "sessionId": session, "params": parameters}
         self._send(next(self._own_numbers), message)
 
-    async def open(self, path: str) -> ChromiumPage:
-        """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
+    async def open_url(self, url: str) -> ChromiumPage:
+        """Open a page in a tab of its own; its scripts may not have run yet."""
         target = (await self.command("Target.createTarget", url="about:blank"))["targetId"]
         session = (await self.command("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
         page = self.pages[session] = ChromiumPage(self, target, session)
         await self.command("Runtime.enable", session)
         await self.command("Fetch.enable", session, patterns=[{"urlPattern": f"{ORIGIN}/*"}])
-        await self.command("Page.navigate", session, url=f"{ORIGIN}/{path}")
-        await page.wait_ready()
+        await page.navigate(url)
         return page
 
     def stop(self) -> None:
@@ -160,6 +159,34 @@ class ChromiumPage(Page):
             details = reply["exceptionDetails"]
             raise ForeignError(details.get("exception", {}).get("description") or details["text"])
         return reply["result"].get("value")
+
+    async def navigate(self, url: str) -> None:
+        """Go to another page; its scripts may not have run yet."""
+        await self.command("Page.navigate", url=url)
+
+    async def type_line(self, text: str) -> None:
+        """Type into what has the focus, and press Enter."""
+        await self.command("Input.insertText", text=text)
+        for kind in ("keyDown", "keyUp"):
+            await self.command("Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13)
+
+    async def choose_files(self, selector: str, files: Sequence[Path]) -> None:
+        """Choose files in an input field for them."""
+        document = await self.command("DOM.getDocument")
+        node = await self.command("DOM.querySelector", nodeId=document["root"]["nodeId"], selector=selector)
+        await self.command("DOM.setFileInputFiles", nodeId=node["nodeId"], files=[str(file) for file in files])
+
+    async def drop_files(self, files: Sequence[Path]) -> None:
+        """Drag files into the page, and drop them."""
+        await self.command("Page.bringToFront")
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            await self.command("Input.dispatchDragEvent", type=kind, x=300, y=300, data=data)
+
+    async def save_files_in(self, folder: Path) -> None:
+        """Put what is saved from now on into this folder."""
+        await self.command("Page.bringToFront")
+        await self.command("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     async def crash(self) -> None:
         """Kill the process of the page: it has no time for a goodbye."""

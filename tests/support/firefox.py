@@ -16,15 +16,18 @@ import anyio
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.support.browsers import ORIGIN, Browser, BrowserProcess, Page, read_page
+from tests.support.browsers import Browser, BrowserProcess, Page, read_page
 from tests.support.components import require_program
 from tests.support.replies import ForeignError, Replies
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 START_TIMEOUT = 60.0  # seconds: the first start makes a profile
+
+ENTER = "\ue007"
+"""What WebDriver calls the key."""
 
 _FLAGS = ("--headless", "--no-remote", "--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
@@ -150,29 +153,16 @@ class Firefox(Browser):
         if page is not None and uncaught and not entry["text"].startswith(_ADVICE):
             page.troubles.append(entry["text"])
 
-    async def open(self, path: str) -> FirefoxPage:
-        """Open a page in a tab of its own, and wait until its scripts have set `ready`."""
+    async def open_url(self, url: str) -> FirefoxPage:
+        """Open a page in a tab of its own; its scripts may not have run yet."""
         with anyio.fail_after(START_TIMEOUT):  # it listens before it has a window
             while not (await self.command("browsingContext.getTree", maxDepth=0))["contexts"]:
                 await anyio.sleep(0.01)
         context = (await self.command("browsingContext.create", type="tab"))["context"]
         page = self.pages[context] = FirefoxPage(self, context)
         with anyio.fail_after(START_TIMEOUT):
-            await self._navigate(context, f"{ORIGIN}/{path}")
-        await page.wait_ready()
+            await page.navigate(url)
         return page
-
-    async def _navigate(self, context: str, url: str) -> None:
-        # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours.
-        while True:
-            try:
-                await self.command("browsingContext.navigate", context=context, url=url, wait="interactive")
-            except ForeignError as error:
-                if "NS_BINDING_ABORTED" not in str(error):
-                    raise
-                await anyio.sleep(0.05)
-            else:
-                return
 
     async def find_process(self, title: str) -> int:
         """The process of the tab with this title."""
@@ -219,6 +209,43 @@ class FirefoxPage(Page):
             raise ForeignError(reply["exceptionDetails"]["text"])
         return json.loads(reply["result"]["value"])
 
+    async def navigate(self, url: str) -> None:
+        """Go to another page; its scripts may not have run yet."""
+        # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours.
+        while True:
+            try:
+                await self._command("browsingContext.navigate", url=url, wait="interactive")
+            except ForeignError as error:
+                if "NS_BINDING_ABORTED" not in str(error):
+                    raise
+                await anyio.sleep(0.05)
+            else:
+                return
+
+    async def type_line(self, text: str) -> None:
+        """Type into what has the focus, and press Enter."""
+        keys = [{"type": kind, "value": key} for key in (*text, ENTER) for kind in ("keyDown", "keyUp")]
+        await self._command("input.performActions", actions=[{"type": "key", "id": "keyboard", "actions": keys}])
+
+    async def choose_files(self, selector: str, files: Sequence[Path]) -> None:
+        """Choose files in an input field for them."""
+        found = await self._browser.command(
+            "script.evaluate",
+            expression=f"document.querySelector({json.dumps(selector)})",
+            target={"context": self._context},
+            awaitPromise=False,
+        )
+        element = {"sharedId": found["result"]["sharedId"]}
+        await self._command("input.setFiles", element=element, files=[str(file) for file in files])
+
+    async def save_files_in(self, folder: Path) -> None:
+        """Put what is saved from now on into this folder."""
+        behavior = {"type": "allowed", "destinationFolder": str(folder)}
+        await self._browser.command("browser.setDownloadBehavior", downloadBehavior=behavior)
+
+    async def _command(self, method: str, **parameters: Any) -> Any:
+        return await self._browser.command(method, context=self._context, **parameters)
+
     async def crash(self) -> None:
         """Kill the process of the page: it has no time for a goodbye."""
         self.closed = True
@@ -228,5 +255,5 @@ class FirefoxPage(Page):
     async def close(self) -> None:
         """Close the tab, as its user does."""
         self.closed = True
-        await self._browser.command("browsingContext.close", context=self._context)
+        await self._command("browsingContext.close")
         self._browser.pages.pop(self._context, None)
