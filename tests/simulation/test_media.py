@@ -207,7 +207,7 @@ def test_the_first_packet_of_a_stream_brings_a_report_of_it() -> None:
 def test_both_sides_learn_of_loss_and_round_trip_by_reports() -> None:
     a, b = media_peers(Link(latency=0.05, loss=0.05, bandwidth=1_000_000))
     Camera(a).run(6)
-    statistics = next(iter(a.media.sending.values())).stream.statistics
+    statistics = next(iter(a.media.sending.values())).encodings[""].stream.statistics
     assert statistics.round_trip_time == pytest.approx(0.1, abs=0.02)
     assert 0 < statistics.remote_lost < 0.2 * statistics.packets
     stream = next(iter(b.media.receiving.values())).video[""]

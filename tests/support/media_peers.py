@@ -34,8 +34,8 @@ class MediaPeer:
     def transport(self) -> LocalTransport:
         return LocalTransport(self.name * 4, self.name * 22, [Fingerprint("sha-256", (bytes(32).hex(":")))])
 
-    def add(self, kind: str, direction: Direction = Direction.SENDRECV) -> None:
-        self.negotiator.add_transceiver(kind, direction=direction)  # type: ignore[arg-type]
+    def add(self, kind: str, direction: Direction = Direction.SENDRECV, rids: Sequence[str] = ()) -> None:
+        self.negotiator.add_transceiver(kind, direction=direction, rids=rids)  # type: ignore[arg-type]
 
     def start(self) -> None:
         self.media.start(SrtpSession(SrtpKeys(AEAD_AES_128_GCM, KEYS[self.name], KEYS[self.other])))
@@ -78,12 +78,14 @@ def negotiate(offerer: MediaPeer, answerer: MediaPeer) -> None:
     answerer.configure()
 
 
-def media_peers(link: Link, *, seed: int = 0, kinds: Sequence[str] = ("video",)) -> tuple[MediaPeer, MediaPeer]:
-    """Two ends that have agreed on one section of each kind, sent both ways."""
+def media_peers(
+    link: Link, *, seed: int = 0, kinds: Sequence[str] = ("video",), rids: Sequence[str] = ()
+) -> tuple[MediaPeer, MediaPeer]:
+    """Two ends that have agreed on one section of each kind, sent both ways; video of the first in encodings."""
     network = Network(seed=seed, default=link, tick=0.001)
     a, b = MediaPeer(network, "a", "b"), MediaPeer(network, "b", "a")
     for kind in kinds:
-        a.add(kind)
+        a.add(kind, rids=rids if kind == "video" else ())
     negotiate(a, b)
     a.start()
     b.start()

@@ -105,14 +105,17 @@ def test_abs_send_time_wraps_after_64_seconds() -> None:
     st.none() | NAMES,
     st.binary(max_size=30),
     st.integers(0, 255),
+    st.booleans(),
 )
 def test_the_fast_writer_writes_the_same_values(
-    changing: tuple[str, ...], first: int, mid: str | None, payload: bytes, padding: int
+    changing: tuple[str, ...], first: int, mid: str | None, payload: bytes, padding: int, marked: bool
 ) -> None:
-    extensions = ExtensionMap(enumerate((MID, *changing), first))
+    extensions = ExtensionMap(enumerate((MID, *changing, VIDEO_ORIENTATION), first))
     writer = PacketWriter(0xFEED, extensions, HeaderExtensions(mid=mid))
-    data = writer.write(111, True, 65535, 1 << 31, payload, 513, 0xABCDEF, padding)
-    assert len(data) == writer.overhead + len(payload) + padding
+    marks = HeaderExtensions(orientation=VideoOrientation(90)) if marked else None
+    data = writer.write(111, True, 65535, 1 << 31, payload, 513, 0xABCDEF, padding, marks)
+    assert len(data) <= writer.overhead + len(payload) + padding
+    assert len(data) == writer.overhead + len(payload) + padding or not marked
     packet = read_packet(data)
     assert packet is not None
     assert (packet.payload_type, packet.marker, packet.sequence_number, packet.timestamp, packet.ssrc) == (
@@ -127,4 +130,5 @@ def test_the_fast_writer_writes_the_same_values(
         mid=mid,
         abs_send_time=0xABCDEF if ABS_SEND_TIME in changing else None,
         transport_sequence=513 if TRANSPORT_SEQUENCE in changing else None,
+        orientation=VideoOrientation(90) if marked else None,
     )

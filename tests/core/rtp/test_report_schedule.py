@@ -36,22 +36,48 @@ def test_large_reports_come_less_often() -> None:
     assert made.next_report_at - 109.0 > 0.5 * 2 * 1_300 / MIN_BANDWIDTH / 1.22
 
 
+def feedback(made: ReportSchedule, now: float, *, urgent: bool = False) -> int:
+    """Send 100 bytes at a time until there is no more to send at this moment, and count."""
+    count = 0
+    while made.feedback_at(urgent=urgent) <= now:
+        made.feedback_sent(100, now)
+        count += 1
+    return count
+
+
 def test_feedback_leaves_at_once_within_its_share() -> None:
     made = schedule()
-    assert made.may_send_feedback(100, 10.0)
-    assert made.may_send_feedback(100, 10.0)
+    assert made.feedback_at() <= 10.0
+    made.feedback_sent(100, 10.0)
+    assert made.feedback_at() <= 10.0
 
 
 def test_feedback_beyond_the_share_has_to_wait() -> None:
     made = schedule(bandwidth=100_000)
-    sent = sum(made.may_send_feedback(100, 10.0 + step / 1000) for step in range(2000))
-    assert 100_000 * 0.05 * 2 / 100 <= sent <= 100_000 * 0.05 * 2.5 / 100
+    sent = sum(feedback(made, 10.0 + step / 1000) for step in range(2000))
+    assert 100_000 * 0.05 * 2 / 100 <= sent <= 100_000 * 0.05 * 2.5 / 100 + 1
+
+
+def test_feedback_that_has_to_wait_is_told_when_it_may_leave() -> None:
+    made = schedule()
+    feedback(made, 10.0)
+    at = made.feedback_at()
+    assert 10.0 < at < 10.1
+    assert feedback(made, at) == 1
+
+
+def test_urgent_feedback_borrows_and_is_bounded_too() -> None:
+    made = schedule(bandwidth=100_000)
+    feedback(made, 10.0)
+    urgent = sum(feedback(made, 10.0 + step / 1000, urgent=True) for step in range(2000))
+    assert 100_000 * 0.05 * 2 / 100 < urgent <= 100_000 * 0.05 * 2.5 / 100 + 1
+    assert made.feedback_at() > 12.0 + 0.4
 
 
 def test_a_larger_bandwidth_gives_a_larger_share() -> None:
     made = schedule(bandwidth=1_000)
-    while made.may_send_feedback(100, 10.0):
-        pass
-    assert not made.may_send_feedback(1000, 10.5)
+    feedback(made, 10.0)
+    before = made.feedback_at()
     made.set_bandwidth(1_000_000)
-    assert made.may_send_feedback(1000, 11.0)
+    assert made.feedback_at() < before
+    assert feedback(made, 11.0) > 100

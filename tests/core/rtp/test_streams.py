@@ -175,6 +175,7 @@ def test_the_overhead_is_that_of_the_larger_stream() -> None:
     sending = sender()
     packet = packet_of(sending, 0)
     (lost,) = sending.take_lost([packet.sequence_number], 1.1)
+    lost.marks = HeaderExtensions(orientation=VideoOrientation(90), playout_delay=PlayoutDelay(0.0, 0.1))
     again = sending.write_again(lost, 6, 1.1)
     assert again is not None
     assert len(again) == sending.overhead + len(packet.payload)
@@ -235,8 +236,19 @@ def test_the_sender_says_how_pictures_are_turned_and_delayed() -> None:
     receiving = receiver()
     extensions = HeaderExtensions(orientation=VideoOrientation(90), playout_delay=PlayoutDelay(0.2, 0.4))
     (frame,) = receiving.receive(packet_of(sender(), 0), extensions, 1.0)
-    assert receiving.rotation == 90
+    assert frame.rotation == 90
     assert frame.playout_at == pytest.approx(1.2)
+
+
+def test_a_picture_is_turned_by_what_its_own_packets_say() -> None:
+    sending, receiving = sender(), receiver()
+    first, second, third = (packet_of(sending, index) for index in range(3))
+    assert receiving.receive(first, NO_EXTENSIONS, 1.0)[0].rotation == 0
+    turned = HeaderExtensions(orientation=VideoOrientation(270))
+    assert receiving.receive(third, turned, 1.0) == []
+    assert [frame.rotation for frame in receiving.receive(second, NO_EXTENSIONS, 1.1)] == [0, 270]
+    receiving.receive(second, HeaderExtensions(orientation=VideoOrientation(90)), 1.1)
+    assert receiving.receive(packet_of(sending, 3), NO_EXTENSIONS, 1.1)[0].rotation == 270
 
 
 def test_capture_times_come_from_sender_reports() -> None:

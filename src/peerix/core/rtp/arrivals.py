@@ -5,8 +5,8 @@ from __future__ import annotations
 from peerix.core.rtp.clock import Unwrapper
 from peerix.core.rtp.rtcp import TICK, TICKS_IN_REFERENCE, TransportFeedback
 
-MAX_STATUSES = 600
-"""Packets of one feedback: with two bytes each it still fits 1,356."""
+MAX_STATUSES = 400
+"""Packets of one feedback: with two bytes each it is 936 bytes, so that every path and SRTP take it."""
 
 MAX_RECORDED = 4096
 """Packets whose arrival is remembered; the oldest are forgotten first."""

@@ -83,6 +83,18 @@ def _read_two_byte(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def fits_one_byte(elements: Sequence[tuple[int, bytes]]) -> bool:
+    """Tell whether the one-byte form holds all of these."""
+    return all(identifier < 15 and 0 < len(data) <= 16 for identifier, data in elements)
+
+
+def write_block(elements: Sequence[tuple[int, bytes]], *, one_byte: bool) -> bytes:
+    """Write elements one after the other, without padding."""
+    if one_byte:
+        return b"".join(bytes((identifier << 4 | len(data) - 1,)) + data for identifier, data in elements)
+    return b"".join(bytes((identifier, len(data))) + data for identifier, data in elements)
+
+
 def write_elements(elements: Sequence[tuple[int, bytes]]) -> tuple[int | None, bytes]:
     """Write elements in the shortest form that holds them: the profile and the padded data; no element, no extension.
 
@@ -90,11 +102,9 @@ def write_elements(elements: Sequence[tuple[int, bytes]]) -> tuple[int | None, b
     """
     if not elements:
         return None, b""
-    if all(identifier < 15 and 0 < len(data) <= 16 for identifier, data in elements):
-        block = b"".join(bytes((identifier << 4 | len(data) - 1,)) + data for identifier, data in elements)
-        return ONE_BYTE_PROFILE, block + _PADDING[len(block) & 3]
-    block = b"".join(bytes((identifier, len(data))) + data for identifier, data in elements)
-    return TWO_BYTE_PROFILE, block + _PADDING[len(block) & 3]
+    one_byte = fits_one_byte(elements)
+    block = write_block(elements, one_byte=one_byte)
+    return ONE_BYTE_PROFILE if one_byte else TWO_BYTE_PROFILE, block + _PADDING[len(block) & 3]
 
 
 @dataclass(slots=True)
@@ -170,8 +180,8 @@ class ExtensionMap:
                 reader(values, data)
         return values
 
-    def write(self, values: HeaderExtensions) -> tuple[int | None, bytes]:
-        """Write the values that were negotiated: profile and data as `write_elements` gives them."""
+    def elements(self, values: HeaderExtensions) -> list[tuple[int, bytes]]:
+        """Give the values that were negotiated: ids and bytes."""
         data = (
             values.mid and values.mid.encode(),
             values.rid and values.rid.encode(),
@@ -182,9 +192,11 @@ class ExtensionMap:
             _write_orientation(values.orientation),
             _write_playout_delay(values.playout_delay),
         )
-        return write_elements(
-            [(identifier, value) for identifier, value in zip(self._ids, data, strict=True) if identifier and value]
-        )
+        return [(identifier, value) for identifier, value in zip(self._ids, data, strict=True) if identifier and value]
+
+    def write(self, values: HeaderExtensions) -> tuple[int | None, bytes]:
+        """Write the values that were negotiated: profile and data as `write_elements` gives them."""
+        return write_elements(self.elements(values))
 
 
 def abs_send_time(now: float) -> int:
@@ -239,7 +251,7 @@ def _read_playout_delay(values: HeaderExtensions, data: bytes) -> None:
         values.playout_delay = PlayoutDelay(minimum, maximum)
 
 
-# In the order in which `ExtensionMap.write` writes the values.
+# In the order in which `ExtensionMap.elements` gives the values.
 _READERS: dict[str, Callable[[HeaderExtensions, bytes], None]] = {
     MID: _read_mid,
     RID: _read_rid,

@@ -59,14 +59,18 @@ class ReportSchedule:
         self._spend(size, now)
         self.next_report_at = now + self._interval()
 
-    def may_send_feedback(self, size: int, now: float) -> bool:
-        """Ask before feedback leaves early; when it may, it is counted as sent."""
-        self._spend(0, now)
-        if self._credit < size:
-            return False
-        self._credit -= size
+    def feedback_at(self, *, urgent: bool = False) -> float:
+        """When feedback may leave early: once what left before is within the share.
+
+        :param urgent: what cannot wait, requests for lost packets, may borrow as much as a burst.
+        """
+        credit = self._credit + self._bandwidth * BURST if urgent else self._credit
+        return self._credit_at if credit > 0 else self._credit_at + (1.0 - credit) / self._bandwidth
+
+    def feedback_sent(self, size: int, now: float) -> None:
+        """Feedback of `size` bytes left, with all headers below."""
+        self._spend(size, now)
         self.receive_size(size)
-        return True
 
     def _spend(self, size: int, now: float) -> None:
         limit = self._bandwidth * BURST

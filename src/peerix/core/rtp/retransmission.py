@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from peerix.core.rtp.header_extensions import HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket
 
 MAX_PACKETS = 2048
@@ -39,6 +40,8 @@ class SentPacket:
     payload: bytes
     sent_at: float
     resent_at: float = -1.0
+    marks: HeaderExtensions | None = None
+    """Header extensions of this packet alone; one that is sent again carries them too."""
 
 
 class SendHistory:

@@ -23,6 +23,24 @@ MAX_PADDING = 255
 """Bytes of one packet that is padding only."""
 
 
+@dataclass(slots=True)
+class SendCounters:
+    """What happened to a stream beside its first sending."""
+
+    retransmitted: int = 0
+    """Packets that were sent again."""
+    retransmitted_octets: int = 0
+    """Of their payloads."""
+    header_octets: int = 0
+    """Bytes of the headers, extensions and padding of all that was sent."""
+    nacks: int = 0
+    """Requests for packets, as received."""
+    picture_losses: int = 0
+    full_intra_requests: int = 0
+    frames: int = 0
+    key_frames: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class StreamParameters:
     """What the descriptions say of a stream; `rtx_payload_types` maps payload types to those of their repetition.
@@ -51,7 +69,7 @@ class SendStream:
         "_sequence",
         "_timestamp_offset",
         "_writer",
-        "retransmitted",
+        "counters",
         "statistics",
     )
 
@@ -65,8 +83,7 @@ class SendStream:
         self._timestamp_offset = int.from_bytes(random[4:8], "big")
         self._history = SendHistory()
         self.statistics = TransmissionStatistics(parameters.ssrc, parameters.clock_rate, parameters.wall_offset)
-        self.retransmitted = 0
-        """Packets that were sent again."""
+        self.counters = SendCounters()
         self._writer, self._rtx_writer = _writers(parameters)
 
     def set_parameters(self, parameters: StreamParameters) -> None:
@@ -86,6 +103,16 @@ class SendStream:
         if self._rtx_writer is None:
             return self._writer.overhead
         return max(self._writer.overhead, self._rtx_writer.overhead + 2)
+
+    @property
+    def rtx_ssrc(self) -> int | None:
+        """The source of what is sent again; None when nothing is."""
+        return self._parameters.rtx_ssrc
+
+    @property
+    def can_probe(self) -> bool:
+        """Whether there is something to make probes of."""
+        return self._rtx_writer is not None and self._history.newest() is not None
 
     def number(
         self,
@@ -117,14 +144,18 @@ class SendStream:
         self.statistics.count(1, len(packet.payload))
         if self._rtx_writer is not None:
             self._history.add(packet)
-        return self._writer.write(
-            packet.payload_type,
-            packet.marker,
-            packet.sequence_number,
-            packet.timestamp,
-            packet.payload,
-            transport_sequence,
-            abs_send_time(now),
+        return self._counted(
+            self._writer.write(
+                packet.payload_type,
+                packet.marker,
+                packet.sequence_number,
+                packet.timestamp,
+                packet.payload,
+                transport_sequence,
+                abs_send_time(now),
+                marks=packet.marks,
+            ),
+            len(packet.payload),
         )
 
     def take_lost(self, sequence_numbers: Sequence[int], now: float) -> list[SentPacket]:
@@ -140,17 +171,22 @@ class SendStream:
         payload_type = (self._parameters.rtx_payload_types or {}).get(packet.payload_type)
         if self._rtx_writer is None or payload_type is None:
             return None
-        self.retransmitted += 1
+        self.counters.retransmitted += 1
+        self.counters.retransmitted_octets += len(packet.payload)
         number, self._rtx_sequence = self._rtx_sequence, self._rtx_sequence + 1 & 0xFFFF
         payload = write_rtx_payload(packet)
-        return self._rtx_writer.write(
-            payload_type,
-            packet.marker,
-            number,
-            packet.timestamp,
-            payload,
-            transport_sequence,
-            abs_send_time(now),
+        return self._counted(
+            self._rtx_writer.write(
+                payload_type,
+                packet.marker,
+                number,
+                packet.timestamp,
+                payload,
+                transport_sequence,
+                abs_send_time(now),
+                marks=packet.marks,
+            ),
+            len(payload),
         )
 
     def write_probe(self, size: int, transport_sequence: int, now: float) -> bytes | None:
@@ -168,9 +204,16 @@ class SendStream:
             return None
         number, self._rtx_sequence = self._rtx_sequence, self._rtx_sequence + 1 & 0xFFFF
         time, padding = newest.timestamp, max(min(size, MAX_PADDING), 1)
-        return self._rtx_writer.write(
-            payload_type, False, number, time, b"", transport_sequence, abs_send_time(now), padding
+        return self._counted(
+            self._rtx_writer.write(
+                payload_type, False, number, time, b"", transport_sequence, abs_send_time(now), padding
+            ),
+            0,
         )
+
+    def _counted(self, written: bytes, payload: int) -> bytes:
+        self.counters.header_octets += len(written) - payload
+        return written
 
 
 def _writers(parameters: StreamParameters) -> tuple[PacketWriter, PacketWriter | None]:

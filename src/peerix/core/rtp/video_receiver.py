@@ -51,7 +51,6 @@ class VideoReceiver:
         "nack",
         "payload_type",
         "playout",
-        "rotation",
         "statistics",
     )
 
@@ -73,10 +72,7 @@ class VideoReceiver:
         self.buffer: VideoBuffer | None = None
         self.payload_type: int | None = None
         self.playout = PlayoutDelay(VIDEO_CLOCK_RATE, 0.0, MAXIMUM_PLAYOUT_DELAY)
-        self.rotation = 0
-        """Degrees by which the last frame that was given is to be turned."""
-        self._turns: list[tuple[int, int]] = []
-        """What packets of frames that are not whole yet say of that: extended sequence number, degrees."""
+        self._turns = _Turns()
         self._unwrapper = Unwrapper(32)
 
     def receive(self, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedFrame]:
@@ -124,12 +120,12 @@ class VideoReceiver:
             self.buffer.request_key_frame()
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` and `feedback` want to be called."""
-        times = (
-            None if self.buffer is None else self.buffer.next_timeout(),
-            None if self.nack is None else self.nack.next_timeout(),
-        )
-        return min((time for time in times if time is not None), default=None)
+        """When `handle_timeout` wants to be called."""
+        return None if self.buffer is None else self.buffer.next_timeout()
+
+    def feedback_at(self) -> float | None:
+        """When lost packets are to be asked for; key frames are asked for as packets come."""
+        return None if self.nack is None else self.nack.next_timeout()
 
     def handle_timeout(self, now: float) -> list[ReceivedFrame]:
         """Give up what is overdue, and give the frames that can go on without it."""
@@ -153,16 +149,14 @@ class VideoReceiver:
         self.clock = SenderClock(VIDEO_CLOCK_RATE)
         self.buffer = None
         self.payload_type = None
-        self._turns.clear()
+        self._turns = _Turns()
         if self.nack is not None:
             self.nack = NackGenerator(self.nack.deadline)
         return self.statistics
 
     def _take_extensions(self, extended: int, extensions: HeaderExtensions) -> None:
         if extensions.orientation is not None:
-            self._turns.append((extended, extensions.orientation.rotation))
-            self._turns.sort()
-            del self._turns[:-MAX_TURNS]
+            self._turns.receive(extended, extensions.orientation.rotation)
         if extensions.playout_delay is not None:
             self.playout.set_bounds(extensions.playout_delay.minimum, extensions.playout_delay.maximum)
 
@@ -179,9 +173,32 @@ class VideoReceiver:
             time = self._unwrapper.unwrap(frame.timestamp)
             self.playout.arrived(time, now)
             frame.playout_at = self.playout.playout_at(time)
-            while self._turns and self._turns[0][0] < frame.end:
-                self.rotation = self._turns.pop(0)[1]
-            frame.rotation = self.rotation
+            frame.rotation = self._turns.take(frame.end)
             if frame.key_frame and self.nack is not None:
                 self.nack.forget_before(frame.end)
         return frames
+
+
+class _Turns:
+    """By how many degrees to turn each frame: packets say it that may come long before their frame is whole."""
+
+    __slots__ = ("_ended", "_rotation", "_said")
+
+    def __init__(self) -> None:
+        self._said: list[tuple[int, int]] = []
+        self._ended = -1
+        self._rotation = 0
+
+    def receive(self, extended: int, rotation: int) -> None:
+        """Take what a packet says, unless its frame has left: it came twice."""
+        if extended >= self._ended:
+            self._said.append((extended, rotation))
+            self._said.sort()
+            del self._said[:-MAX_TURNS]
+
+    def take(self, end: int) -> int:
+        """Give the rotation of the frame that ends there."""
+        while self._said and self._said[0][0] < end:
+            self._rotation = self._said.pop(0)[1]
+        self._ended = end
+        return self._rotation

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from peerix.core.jsep import BoundCodec
     from peerix.core.rtp.audio_buffer import AudioUnit
+    from peerix.core.rtp.header_extensions import AudioLevel
     from peerix.core.rtp.video_buffer import ReceivedFrame
 
 
@@ -35,6 +36,8 @@ class SoundReceived:
     unit: AudioUnit
     time: float
     """When it begins; see `FrameReceived.time`."""
+    level: AudioLevel | None = None
+    """How loud it is, where both sides agreed to tell (RFC 6464)."""
 
 
 @dataclass(slots=True)
@@ -42,6 +45,8 @@ class KeyFrameRequested:
     """The other side cannot go on without a key frame."""
 
     mid: str
+    rid: str = ""
+    """Of which encoding of a simulcast."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from peerix.core.jsep import Transceiver
-    from peerix.core.rtp.rtcp import TransportFeedback
+    from peerix.core.rtp.rtcp import ReportBlock, RtcpPacket, SenderReport
     from peerix.core.session.media.receiving import ReceivedMedia
 
 
@@ -26,13 +26,15 @@ class Inbound:
     :ivar receiving: the sections that receive, by MID.
     """
 
-    __slots__ = ("_arrivals", "_extensions", "_sender", "_ssrc", "receiving", "router")
+    __slots__ = ("_arrivals", "_extensions", "_sender", "_ssrc", "octets", "receiving", "router")
 
     def __init__(self, ssrc: int) -> None:
         self._ssrc = ssrc
         self._extensions = ExtensionMap(())
         self._arrivals = ArrivalRecorder(ssrc)
         self._sender = SenderTimeline()
+        self.octets = 0
+        """Bytes of all packets that came."""
         self.router = Router()
         self.receiving: dict[str, Receiving] = {}
 
@@ -60,6 +62,7 @@ class Inbound:
         packet = read_packet(data)
         if packet is None:
             return []
+        self.octets += len(data)
         extensions = self._extensions.read(packet)
         if extensions.transport_sequence is not None:
             self._arrivals.receive(extensions.transport_sequence, packet.ssrc, now)
@@ -71,11 +74,37 @@ class Inbound:
         return [media for one in self.receiving.values() for media in one.handle_timeout(now)]
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` wants to be called, or feedback to be sent."""
-        times = [self._arrivals.feedback_at, *(one.next_timeout() for one in self.receiving.values())]
+        """When `handle_timeout` wants to be called."""
+        times = (one.next_timeout() for one in self.receiving.values())
         return min((time for time in times if time is not None), default=None)
 
-    def arrivals_to_tell(self, now: float) -> list[TransportFeedback]:
+    # -- what we tell of it
+
+    @property
+    def arrivals_at(self) -> float | None:
+        """When `arrivals_to_tell` has something to tell."""
+        return self._arrivals.feedback_at
+
+    def arrivals_to_tell(self, now: float) -> list[RtcpPacket]:
         """The transport-wide feedback that is due."""
         at = self._arrivals.feedback_at
         return list(self._arrivals.feedback()) if at is not None and now >= at else []
+
+    def requests_at(self) -> float | None:
+        """When `requests` has something to ask for."""
+        times = (one.requests_at() for one in self.receiving.values())
+        return min((time for time in times if time is not None), default=None)
+
+    def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
+        """What the receivers ask for now: lost packets and key frames."""
+        return [request for one in self.receiving.values() for request in one.requests(now, round_trip)]
+
+    def report_blocks(self, now: float) -> list[ReportBlock]:
+        """What arrived of each source."""
+        return [block for one in self.receiving.values() for block in one.report_blocks(now)]
+
+    def receive_sender_report(self, report: SenderReport, now: float) -> None:
+        """Take a report of a source of the other side."""
+        place = self.router.place_of(report.ssrc)
+        if place is not None and place[0] in self.receiving:
+            self.receiving[place[0]].receive_sender_report(place[1], report, now)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.rtp.bandwidth import BandwidthEstimator
-from peerix.core.rtp.header_extensions import TRANSPORT_SEQUENCE
 from peerix.core.rtp.pacer import AUDIO, RETRANSMISSION, VIDEO, Pacer
 from peerix.core.session.media.sending import MAX_DATAGRAM, SRTP_OVERHEAD, Sending
 
@@ -15,11 +13,12 @@ if TYPE_CHECKING:
 
     from peerix.core.jsep import RtpParameters, Transceiver
     from peerix.core.rtp.retransmission import SentPacket
+    from peerix.core.session.media.sending import Encoding, OutgoingFrame
 
 MAX_BITRATE = 8_000_000.0
 """Bits a second that are wanted of the path while nobody says otherwise."""
 
-Waiting: TypeAlias = "tuple[Sending, SentPacket, bool]"
+Waiting: TypeAlias = "tuple[Encoding, SentPacket, bool]"
 """What waits in the pacer: whose packet, the packet, and whether it is sent again."""
 
 
@@ -31,12 +30,15 @@ class Outbound:
     :ivar estimator: what the path carries.
     """
 
-    __slots__ = ("_known", "_new_sending", "estimator", "pacer", "sending")
+    __slots__ = ("_known", "_random_bytes", "_ssrcs", "_wall_offset", "estimator", "pacer", "sending")
 
     def __init__(self, random_bytes: Callable[[int], bytes], wall_offset: float, now: float) -> None:
-        self._new_sending = partial(Sending, wall_offset=wall_offset, random_bytes=random_bytes)
+        self._random_bytes = random_bytes
+        self._wall_offset = wall_offset
         self._known: dict[int, Sending] = {}
         """All that ever was sent, by SSRC: one for each transceiver."""
+        self._ssrcs = {0}
+        """Those that are taken; 0 is no SSRC for some receivers."""
         self.estimator = BandwidthEstimator(MAX_BITRATE)
         self.pacer: Pacer[Waiting] = Pacer(self.estimator.bitrate, now)
         self.sending: dict[str, Sending] = {}
@@ -44,6 +46,7 @@ class Outbound:
     def configure(self, transceivers: Sequence[Transceiver]) -> None:
         """Take what the descriptions have made of the transceivers; what goes on is not disturbed."""
         sending: dict[str, Sending] = {}
+        self._ssrcs.update(ssrc for t in transceivers for ssrc in (t.outgoing.ssrc, t.outgoing.rtx_ssrc))
         for transceiver in transceivers:
             mid, association = transceiver.mid, transceiver.association
             parameters = association.send
@@ -58,55 +61,70 @@ class Outbound:
         ssrc = transceiver.outgoing.ssrc
         sending = self._known.get(ssrc)
         if sending is None:
-            sending = self._known[ssrc] = self._new_sending(transceiver, parameters)
+            sending = self._known[ssrc] = Sending(
+                transceiver,
+                parameters,
+                wall_offset=self._wall_offset,
+                random_bytes=self._random_bytes,
+                new_ssrc=self._new_ssrc,
+            )
         else:
             sending.set_parameters(transceiver, parameters)
         return sending
 
+    def _new_ssrc(self) -> int:
+        """Choose an SSRC that none of ours has: two with one would use an SRTP nonce twice."""
+        ssrc = int.from_bytes(self._random_bytes(4), "big")
+        while ssrc in self._ssrcs:
+            ssrc = ssrc + 1 & 0xFFFFFFFF
+        self._ssrcs.add(ssrc)
+        return ssrc
+
     # -- packets
 
-    def send(self, mid: str, data: bytes, timestamp: int, captured_at: float) -> None:
+    def send(self, mid: str, rid: str, frame: OutgoingFrame) -> None:
         """Let the packets of a frame wait for their turn; see `MediaTransport.send`."""
         sending = self.sending.get(mid)
-        if sending is None:
+        encoding = None if sending is None else sending.encoding(rid)
+        if sending is None or encoding is None:
             return
         priority = AUDIO if sending.codec.codec.kind == "audio" else VIDEO
-        for packet in sending.packetize(data, timestamp, captured_at):
-            self.pacer.put((sending, packet, False), len(packet.payload), priority)
+        for packet in encoding.packetize(sending.codec, frame, sending.playout_delay):
+            self.pacer.put((encoding, packet, False), len(packet.payload), priority)
 
-    def send_again(self, lost: Iterable[tuple[Sending, SentPacket]]) -> None:
+    def send_again(self, lost: Iterable[tuple[Encoding, SentPacket]]) -> None:
         """Let packets that were asked for wait for their turn."""
-        for sending, packet in lost:
-            self.pacer.put((sending, packet, True), len(packet.payload), RETRANSMISSION)
+        for encoding, packet in lost:
+            self.pacer.put((encoding, packet, True), len(packet.payload), RETRANSMISSION)
 
     def packets_to_send(self, now: float) -> list[bytes]:
         """What leaves now, not yet encrypted."""
         packets: list[bytes] = []
-        for sending, packet, is_again in self.pacer.take(now):
-            written = self._write(sending, packet, is_again=is_again, now=now)
+        for encoding, packet, is_again in self.pacer.take(now):
+            written = self._write(encoding, packet, is_again=is_again, now=now)
             if written is not None:
                 packets.append(written)
         if self.estimator.prober.active is not None:
             packets += self._fill_probe(now)
         return packets
 
-    def _write(self, sending: Sending, packet: SentPacket, *, is_again: bool, now: float) -> bytes | None:
-        stream = sending.stream
-        number = self._number(sending, len(packet.payload) + stream.overhead + SRTP_OVERHEAD, now)
+    def _write(self, encoding: Encoding, packet: SentPacket, *, is_again: bool, now: float) -> bytes | None:
+        stream = encoding.stream
+        number = self._number(encoding, len(packet.payload) + stream.overhead + SRTP_OVERHEAD, now)
         return stream.write_again(packet, number, now) if is_again else stream.write(packet, number, now)
 
-    def _number(self, sending: Sending, size: int, now: float) -> int:
+    def _number(self, encoding: Encoding, size: int, now: float) -> int:
         """The transport-wide number of a packet, where the other side tells what arrived."""
-        is_told = any(uri == TRANSPORT_SEQUENCE for _, uri in sending.parameters.extensions)
-        return self.estimator.sent(size, now) if is_told else 0
+        return self.estimator.sent(size, now) if encoding.told_of_arrivals else 0
 
     def _fill_probe(self, now: float) -> list[bytes]:
         """What a probe of the path lacks of packets that are wanted anyway."""
-        sending = next((one for one in self.sending.values() if one.codec.rtx_payload_type is not None), None)
         packets: list[bytes] = []
-        while sending is not None and self.estimator.prober.active is not None and self.pacer.spare(now) > 0:
-            size = min(self.pacer.spare(now), MAX_DATAGRAM - SRTP_OVERHEAD - sending.stream.overhead)
-            written = sending.stream.write_probe(size, self._number(sending, size, now), now)
+        encodings = [one for sending in self.sending.values() for one in sending.encodings.values()]
+        encoding = next((one for one in encodings if one.told_of_arrivals and one.stream.can_probe), None)
+        while encoding is not None and self.estimator.prober.active is not None and self.pacer.spare(now) > 0:
+            size = min(self.pacer.spare(now), MAX_DATAGRAM - SRTP_OVERHEAD - encoding.stream.overhead)
+            written = encoding.stream.write_probe(size, self._number(encoding, size, now), now)
             if written is None:
                 break
             self.pacer.use(len(written))

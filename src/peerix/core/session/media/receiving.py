@@ -89,7 +89,7 @@ class Receiving:
             stream.request_key_frame()
 
     def next_timeout(self) -> float | None:
-        """When `handle_timeout` and `feedback` want to be called."""
+        """When `handle_timeout` wants to be called."""
         times = [stream.next_timeout() for stream in (self.audio, *self.video.values()) if stream is not None]
         return min((time for time in times if time is not None), default=None)
 
@@ -102,8 +102,13 @@ class Receiving:
             received += self._frames(rid, stream, stream.handle_timeout(now), now)
         return received
 
-    def feedback(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
-        """The requests that are due."""
+    def requests_at(self) -> float | None:
+        """When lost packets are to be asked for."""
+        times = [stream.feedback_at() for stream in self.video.values()]
+        return min((time for time in times if time is not None), default=None)
+
+    def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
+        """What is to be asked for now."""
         return [request for stream in self.video.values() for request in stream.feedback(now, round_trip)]
 
     def report_blocks(self, now: float) -> list[ReportBlock]:
@@ -130,7 +135,9 @@ class Receiving:
         if codec is None or clock is None:
             return []
         time_of = self._timelines[""].time_of
-        return [SoundReceived(self.mid, codec, unit, time_of(unit.timestamp, clock, now)) for unit in units]
+        return [
+            SoundReceived(self.mid, codec, unit, time_of(unit.timestamp, clock, now), stream.level) for unit in units
+        ]
 
 
 def _audio_formats(parameters: RtpParameters) -> AudioFormats:

@@ -18,22 +18,28 @@ from peerix.core.rtp.rtcp import (
     TransportFeedback,
     read_compound,
     write_compound,
+    write_rtcp,
 )
 from peerix.core.session.media.events import KeyFrameRequested
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from peerix.core.rtp.bandwidth import BandwidthEstimator
     from peerix.core.rtp.retransmission import SentPacket
-    from peerix.core.rtp.routing import Router
     from peerix.core.rtp.rtcp import ReportBlock, RtcpPacket
     from peerix.core.session.media.events import MediaEvent
-    from peerix.core.session.media.receiving import Receiving
-    from peerix.core.session.media.sending import Sending
+    from peerix.core.session.media.inbound import Inbound
+    from peerix.core.session.media.outbound import Outbound
+    from peerix.core.session.media.sending import Encoding, Sending
 
-MAX_BLOCKS = 31
-"""Report blocks of one packet (RFC 3550 section 6.4.1)."""
+MAX_BLOCKS = 24
+"""Report blocks of one compound packet; RFC 3550 section 6.4.1 allows 31 a report, the path not so many."""
+
+MAX_SENDER_REPORTS = 6
+"""Of one compound packet; with their names and `MAX_BLOCKS` blocks a kilobyte."""
+
+MAX_COMPOUND = 1100
+"""Bytes of feedback that travels together."""
 
 HEADERS = 28
 """Bytes of IP and UDP, which RTCP's share of the bandwidth counts."""
@@ -49,7 +55,18 @@ class Reports:
     :ivar ssrc: who we are in reports while we send nothing.
     """
 
-    __slots__ = ("_cname", "_events", "_introduced", "_receiving", "_schedule", "_sending", "_told", "ssrc")
+    __slots__ = (
+        "_arrived",
+        "_cname",
+        "_events",
+        "_introduced",
+        "_is_reduced",
+        "_schedule",
+        "_sending",
+        "_sources",
+        "_told",
+        "ssrc",
+    )
 
     def __init__(self, random_bytes: Callable[[int], bytes], events: list[MediaEvent], now: float) -> None:
         self.ssrc = int.from_bytes(random_bytes(4), "big")
@@ -57,14 +74,23 @@ class Reports:
         self._events = events
         self._schedule = ReportSchedule(random_bytes, 0.0, now)
         self._sending: Mapping[str, Sending] = {}
-        self._receiving: Mapping[str, Receiving] = {}
+        self._sources: dict[int, tuple[Sending, Encoding]] = {}
+        self._is_reduced = False
         self._introduced: set[int] = set()
         """SSRCs of ours of which a report was sent."""
+        self._arrived = (0, now)
+        """Bytes that had come at the last report, and when that was."""
         self._told = 0.0
 
-    def configure(self, sending: Mapping[str, Sending], receiving: Mapping[str, Receiving]) -> None:
+    def configure(self, sending: Mapping[str, Sending], inbound: Inbound) -> None:
         """Report of these from now on."""
-        self._sending, self._receiving = sending, receiving
+        self._sending = sending
+        self._sources = {
+            encoding.stream.ssrc: (one, encoding) for one in sending.values() for encoding in one.encodings.values()
+        }
+        parameters = [one.parameters for one in sending.values()]
+        parameters += [one.parameters for one in inbound.receiving.values()]
+        self._is_reduced = bool(parameters) and all(one.reduced_size_rtcp for one in parameters)
 
     def follow(self, bitrate: float) -> bool:
         """Take the estimate; true when it has moved so far that encoders should hear of it."""
@@ -74,111 +100,138 @@ class Reports:
         self._schedule.set_bandwidth(bitrate / 8)
         return True
 
-    def next_timeout(self) -> float | None:
-        """When the next regular report leaves."""
-        return self._schedule.next_report_at if self._sending or self._receiving else None
+    def next_timeout(self, inbound: Inbound) -> float | None:
+        """When the next regular report leaves, or feedback that is due and within its share."""
+        if not self._sending and not inbound.receiving:
+            return None
+        requests_at, arrivals_at = inbound.requests_at(), inbound.arrivals_at
+        times = [self._schedule.next_report_at]
+        if requests_at is not None:
+            times.append(max(requests_at, self._schedule.feedback_at(urgent=True)))
+        if arrivals_at is not None:
+            times.append(max(arrivals_at, self._schedule.feedback_at()))
+        return min(times)
 
     # -- what we tell
 
-    def packets_to_send(self, feedback: Sequence[TransportFeedback], now: float) -> list[bytes]:
+    def packets_to_send(self, inbound: Inbound, now: float) -> list[bytes]:
         """The compound packets that leave now."""
         packets: list[bytes] = []
-        if self._is_report_due(now):
-            regular = write_compound(self._regular(now))
-            self._schedule.report_sent(len(regular) + HEADERS, now)
-            packets.append(regular)
-        round_trip = self._round_trip()
-        requests: list[RtcpPacket] = [*feedback]
-        for one in self._receiving.values():
-            requests += one.feedback(now, round_trip)
-        for request in requests:
-            early = write_compound([*self._in_front(), request])
-            self._schedule.may_send_feedback(len(early) + HEADERS, now)
+        if self._is_report_due(inbound, now):
+            packets += (write_compound(compound) for compound in self._regular(inbound, now))
+            self._schedule.report_sent(sum(len(packet) + HEADERS for packet in packets), now)
+            self._follow_arriving(inbound, now)
+        if now < self._schedule.feedback_at(urgent=True):
+            return packets
+        requests = inbound.requests(now, self._round_trip())
+        if now >= self._schedule.feedback_at():
+            requests += inbound.arrivals_to_tell(now)
+        for early in self._compounds(requests):
+            self._schedule.feedback_sent(len(early) + HEADERS, now)
             packets.append(early)
         return packets
 
-    def _is_report_due(self, now: float) -> bool:
+    def _is_report_due(self, inbound: Inbound, now: float) -> bool:
         """Whether the time has come, or a stream has begun: without a report nobody knows what is in step with it."""
-        if now >= self._schedule.next_report_at and (self._sending or self._receiving):
+        if now >= self._schedule.next_report_at and (self._sending or inbound.receiving):
             return True
-        known = self._introduced
-        streams = (one.stream for one in self._sending.values())
-        return any(stream.ssrc not in known and stream.statistics.packets for stream in streams)
+        return any(
+            ssrc not in self._introduced and encoding.stream.statistics.packets
+            for ssrc, (_, encoding) in self._sources.items()
+        )
 
-    def _regular(self, now: float) -> list[RtcpPacket]:
-        blocks = self._blocks(now)
-        reports: list[RtcpPacket] = []
-        for one in self._sending.values():
-            report = one.stream.statistics.sender_report(now)
-            if report is not None:
-                self._introduced.add(report.ssrc)
-                report.blocks, blocks = tuple(blocks[:MAX_BLOCKS]), blocks[MAX_BLOCKS:]
-                reports.append(report)
-        while blocks or not reports:
-            reports.append(ReceiverReport(self.ssrc, tuple(blocks[:MAX_BLOCKS])))
-            blocks = blocks[MAX_BLOCKS:]
-        reports.append(self._description())
-        return reports
+    def _follow_arriving(self, inbound: Inbound, now: float) -> None:
+        """Count what comes to the bandwidth of which RTCP has its share (RFC 3550 section 6.2)."""
+        octets, then = self._arrived
+        self._arrived = inbound.octets, now
+        arriving = (inbound.octets - octets) / max(now - then, 0.1)
+        self._schedule.set_bandwidth(self._told / 8 + arriving)
 
-    def _in_front(self) -> list[RtcpPacket]:
-        """What stands before feedback: nothing where reduced size was agreed on (RFC 5506)."""
-        parameters = [one.parameters for one in self._sending.values()]
-        parameters += [one.parameters for one in self._receiving.values()]
-        if parameters and all(one.reduced_size_rtcp for one in parameters):
-            return []
-        return [ReceiverReport(self.ssrc, ()), self._description()]
+    def _regular(self, inbound: Inbound, now: float) -> Iterator[list[RtcpPacket]]:
+        blocks = inbound.report_blocks(now)
+        streams = [stream for one in self._sending.values() for stream in one.streams]
+        reports = [report for stream in streams if (report := stream.statistics.sender_report(now)) is not None]
+        self._introduced.update(report.ssrc for report in reports)
+        while True:
+            part, reports = reports[:MAX_SENDER_REPORTS], reports[MAX_SENDER_REPORTS:]
+            told, blocks = tuple(blocks[:MAX_BLOCKS]), blocks[MAX_BLOCKS:]
+            if part:
+                part[0].blocks = told
+                yield [*part, self._description(report.ssrc for report in part)]
+            else:
+                yield [ReceiverReport(self.ssrc, told), self._description(())]
+            if not reports and not blocks:
+                return
 
-    def _description(self) -> SourceDescription:
-        ssrcs = [self.ssrc, *(one.stream.ssrc for one in self._sending.values())]
-        return SourceDescription(tuple(SourceChunk(ssrc, ((CNAME, self._cname),)) for ssrc in ssrcs))
+    def _compounds(self, requests: Iterable[RtcpPacket]) -> Iterator[bytes]:
+        """Put requests together; nothing stands before them where reduced size was agreed on (RFC 5506)."""
+        front = b"" if self._is_reduced else write_compound([ReceiverReport(self.ssrc, ()), self._description(())])
+        compound = front
+        for request in requests:
+            written = write_rtcp(request)
+            if len(compound) > len(front) and len(compound) + len(written) > MAX_COMPOUND:
+                yield compound
+                compound = front
+            compound += written
+        if len(compound) > len(front):
+            yield compound
 
-    def _blocks(self, now: float) -> list[ReportBlock]:
-        return [block for one in self._receiving.values() for block in one.report_blocks(now)]
+    def _description(self, ssrcs: Iterable[int]) -> SourceDescription:
+        """Name ourselves, and the sources that are told of."""
+        return SourceDescription(tuple(SourceChunk(ssrc, ((CNAME, self._cname),)) for ssrc in (self.ssrc, *ssrcs)))
 
     def _round_trip(self) -> float | None:
-        known = [one.stream.statistics.round_trip_time for one in self._sending.values()]
+        known = (stream.statistics.round_trip_time for one in self._sending.values() for stream in one.streams)
         return next((time for time in known if time is not None), None)
 
     # -- what we are told
 
     def receive(
-        self, data: bytes, router: Router, estimator: BandwidthEstimator, now: float
-    ) -> list[tuple[Sending, SentPacket]]:
+        self, data: bytes, inbound: Inbound, outbound: Outbound, now: float
+    ) -> list[tuple[Encoding, SentPacket]]:
         """Take a compound packet; returns the packets that are asked for again."""
-        again: list[tuple[Sending, SentPacket]] = []
+        again: list[tuple[Encoding, SentPacket]] = []
         for packet in read_compound(data):
             if isinstance(packet, TransportFeedback):
-                estimator.receive_feedback(packet, now)
+                outbound.estimator.receive_feedback(packet, now)
             elif isinstance(packet, Nack):
                 again += self._lost(packet, now)
-            elif isinstance(packet, PictureLoss | FullIntraRequest):
-                self._ask_key_frame(packet)
+            elif isinstance(packet, PictureLoss):
+                self._picture_lost(packet)
+            elif isinstance(packet, FullIntraRequest):
+                self._key_frames_requested(packet)
             elif isinstance(packet, MaximumBitrate):
-                estimator.set_remote_limit(packet.bitrate)
+                outbound.estimator.set_remote_limit(packet.bitrate)
             elif isinstance(packet, SenderReport | ReceiverReport):
-                self._take_report(packet, router, now)
+                self._blocks_received(packet.blocks, now)
+                if isinstance(packet, SenderReport):
+                    inbound.receive_sender_report(packet, now)
         return again
 
-    def _lost(self, packet: Nack, now: float) -> list[tuple[Sending, SentPacket]]:
-        one = self._of_ssrc(packet.media_ssrc)
-        return [] if one is None else [(one, lost) for lost in one.stream.take_lost(packet.lost, now)]
+    def _lost(self, packet: Nack, now: float) -> list[tuple[Encoding, SentPacket]]:
+        if packet.media_ssrc not in self._sources:
+            return []
+        _, encoding = self._sources[packet.media_ssrc]
+        encoding.stream.counters.nacks += 1
+        return [(encoding, lost) for lost in encoding.stream.take_lost(packet.lost, now)]
 
-    def _ask_key_frame(self, packet: PictureLoss | FullIntraRequest) -> None:
-        asked = [packet.media_ssrc] if isinstance(packet, PictureLoss) else [ssrc for ssrc, _ in packet.entries]
-        for ssrc in asked:
-            one = self._of_ssrc(ssrc)
-            if one is not None and one.parameters.mid is not None:
-                self._events.append(KeyFrameRequested(one.parameters.mid))
+    def _picture_lost(self, packet: PictureLoss) -> None:
+        if packet.media_ssrc in self._sources:
+            sending, encoding = self._sources[packet.media_ssrc]
+            encoding.stream.counters.picture_losses += 1
+            self._events.append(KeyFrameRequested(sending.parameters.mid or "", encoding.rid))
 
-    def _take_report(self, report: SenderReport | ReceiverReport, router: Router, now: float) -> None:
-        for block in report.blocks:
-            one = self._of_ssrc(block.ssrc)
-            if one is not None:
-                one.stream.statistics.receive_report_block(block, now)
-        if isinstance(report, SenderReport):
-            place = router.place_of(report.ssrc)
-            if place is not None and place[0] in self._receiving:
-                self._receiving[place[0]].receive_sender_report(place[1], report, now)
+    def _key_frames_requested(self, packet: FullIntraRequest) -> None:
+        for ssrc, number in packet.entries:
+            if ssrc not in self._sources:
+                continue
+            sending, encoding = self._sources[ssrc]
+            encoding.stream.counters.full_intra_requests += 1
+            if encoding.is_new_request(number):
+                self._events.append(KeyFrameRequested(sending.parameters.mid or "", encoding.rid))
 
-    def _of_ssrc(self, ssrc: int) -> Sending | None:
-        return next((one for one in self._sending.values() if one.stream.ssrc == ssrc), None)
+    def _blocks_received(self, blocks: Iterable[ReportBlock], now: float) -> None:
+        for block in blocks:
+            if block.ssrc in self._sources:
+                _, encoding = self._sources[block.ssrc]
+                encoding.stream.statistics.receive_report_block(block, now)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from peerix.core.dtls import DtlsTransport
     from peerix.core.jsep import MediaCapabilities, Transceiver
+    from peerix.core.rtp.header_extensions import AudioLevel
     from peerix.core.session.media.events import MediaEvent
 
 
@@ -66,10 +67,25 @@ class SessionMedia:
         material = dtls.export_keying_material(EXPORTER_LABEL, exported_length(profile))
         transport.start(SrtpSession(split_exported(profile, material, is_client=dtls.role is DtlsRole.CLIENT)))
 
-    def send(self, mid: str, data: bytes, timestamp: int, captured_at: float) -> None:
+    def send(
+        self,
+        mid: str,
+        data: bytes,
+        timestamp: int,
+        captured_at: float,
+        *,
+        rid: str = "",
+        rotation: int = 0,
+        audio_level: AudioLevel | None = None,
+    ) -> None:
         """Send an encoded frame; see `MediaTransport.send`."""
         if self.transport is not None:
-            self.transport.send(mid, data, timestamp, captured_at)
+            self.transport.send(mid, data, timestamp, captured_at, rid=rid, rotation=rotation, audio_level=audio_level)
+
+    def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
+        """Ask for a delay of a section; see `MediaTransport.set_playout_delay`."""
+        if self.transport is not None:
+            self.transport.set_playout_delay(mid, minimum, maximum)
 
     def set_maximum(self, bitrate: float) -> None:
         """Want so many bits a second of the path at most, `MAX_BITRATE` when nobody says; see `MediaTransport`."""

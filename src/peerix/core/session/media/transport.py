@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.rtp.header_extensions import PlayoutDelay
 from peerix.core.rtp.packet import is_rtcp
 from peerix.core.session.media.events import BitrateChanged, MediaEvent
 from peerix.core.session.media.inbound import Inbound
 from peerix.core.session.media.outbound import Outbound
 from peerix.core.session.media.reports import Reports
+from peerix.core.session.media.sending import OutgoingFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from peerix.core.jsep import Transceiver
+    from peerix.core.rtp.header_extensions import AudioLevel
     from peerix.core.session.media.receiving import Receiving
     from peerix.core.session.media.sending import Sending
     from peerix.core.srtp import SrtpSession
@@ -54,7 +57,7 @@ class MediaTransport:
         """Take what the descriptions have made of the transceivers; what goes on is not disturbed."""
         self.outbound.configure(transceivers)
         self.inbound.configure(transceivers)
-        self.reports.configure(self.outbound.sending, self.inbound.receiving)
+        self.reports.configure(self.outbound.sending, self.inbound)
 
     # -- packets
 
@@ -74,18 +77,37 @@ class MediaTransport:
                     self._events += self.inbound.receive(plain, now)
 
     def _receive_rtcp(self, data: bytes, now: float) -> None:
-        self.outbound.send_again(self.reports.receive(data, self.inbound.router, self.outbound.estimator, now))
+        self.outbound.send_again(self.reports.receive(data, self.inbound, self.outbound, now))
         self._follow_estimate()
 
-    def send(self, mid: str, data: bytes, timestamp: int, captured_at: float) -> None:
-        """Send an encoded frame; it is dropped while nothing may be sent in that section.
+    def send(
+        self,
+        mid: str,
+        data: bytes,
+        timestamp: int,
+        captured_at: float,
+        *,
+        rid: str = "",
+        rotation: int = 0,
+        audio_level: AudioLevel | None = None,
+    ) -> None:
+        """Send an encoded frame; it is dropped while nothing may be sent in that section or encoding.
 
         :param timestamp: in units of the codec's RTP clock, from anywhere.
         :param captured_at: monotonic seconds.
+        :param rid: the encoding, in a section with simulcast.
+        :param rotation: degrees clockwise by which receivers turn the picture, 0, 90, 180 or 270.
+        :param audio_level: how loud it is, for receivers that show who speaks.
         :raises LocalProtocolError: it is no frame of the codec.
         """
         if self._srtp is not None:
-            self.outbound.send(mid, data, timestamp, captured_at)
+            self.outbound.send(mid, rid, OutgoingFrame(data, timestamp, captured_at, rotation, audio_level))
+
+    def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
+        """Ask the receivers of a section to show pictures so many seconds after they came, where they know of that."""
+        sending = self.sending.get(mid)
+        if sending is not None:
+            sending.playout_delay = PlayoutDelay(minimum, maximum)
 
     def request_key_frame(self, mid: str, rid: str = "") -> None:
         """Ask the sender of a section for a key frame: somebody begins to decode, or cannot go on.
@@ -108,8 +130,7 @@ class MediaTransport:
             return []
         packets = [srtp.protect_rtp(packet) for packet in self.outbound.packets_to_send(now)]
         # Behind them, since the first packet of a stream brings the first report of it.
-        reports = self.reports.packets_to_send(self.inbound.arrivals_to_tell(now), now)
-        return packets + [srtp.protect_rtcp(packet) for packet in reports]
+        return packets + [srtp.protect_rtcp(packet) for packet in self.reports.packets_to_send(self.inbound, now)]
 
     # -- time
 
@@ -117,7 +138,7 @@ class MediaTransport:
         """When `handle_timeout`, and then `datagrams_to_send`, want to be called."""
         if self._srtp is None or not (self.sending or self.receiving):
             return None
-        times = (self.outbound.next_timeout(), self.inbound.next_timeout(), self.reports.next_timeout())
+        times = (self.outbound.next_timeout(), self.inbound.next_timeout(), self.reports.next_timeout(self.inbound))
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
