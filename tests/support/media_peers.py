@@ -14,6 +14,7 @@ from tests.support.simnet import Link, Network
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from peerix.core.jsep import MediaCapabilities
     from peerix.core.session.media import MediaEvent
     from tests.support.simnet import Datagram
 
@@ -23,9 +24,11 @@ KEYS = {name: random.Random(name).randbytes(28) for name in ("a", "b")}
 class MediaPeer:
     """One end: what it heard is in `events`, what it is asked to send goes by `send`."""
 
-    def __init__(self, network: Network, name: str, other: str) -> None:
+    def __init__(
+        self, network: Network, name: str, other: str, capabilities: MediaCapabilities = DEFAULT_CAPABILITIES
+    ) -> None:
         self.network, self.name, self.other = network, name, other
-        self.negotiator = Negotiator(random_bytes=random.Random(name).randbytes, capabilities=DEFAULT_CAPABILITIES)
+        self.negotiator = Negotiator(random_bytes=random.Random(name).randbytes, capabilities=capabilities)
         self.media = MediaTransport(random.Random(f"media {name}").randbytes, 1_000_000.0, network.now)
         self.events: list[tuple[float, MediaEvent]] = []
         network.attach(self, name)
@@ -79,11 +82,19 @@ def negotiate(offerer: MediaPeer, answerer: MediaPeer) -> None:
 
 
 def media_peers(
-    link: Link, *, seed: int = 0, kinds: Sequence[str] = ("video",), rids: Sequence[str] = ()
+    link: Link,
+    *,
+    seed: int = 0,
+    kinds: Sequence[str] = ("video",),
+    rids: Sequence[str] = (),
+    capabilities: MediaCapabilities = DEFAULT_CAPABILITIES,
 ) -> tuple[MediaPeer, MediaPeer]:
-    """Two ends that have agreed on one section of each kind, sent both ways; video of the first in encodings."""
+    """Two ends that have agreed on one section of each kind, sent both ways; video of the first in encodings.
+
+    :param capabilities: of the second one.
+    """
     network = Network(seed=seed, default=link, tick=0.001)
-    a, b = MediaPeer(network, "a", "b"), MediaPeer(network, "b", "a")
+    a, b = MediaPeer(network, "a", "b"), MediaPeer(network, "b", "a", capabilities)
     for kind in kinds:
         a.add(kind, rids=rids if kind == "video" else ())
     negotiate(a, b)

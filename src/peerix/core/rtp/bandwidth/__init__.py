@@ -9,6 +9,7 @@ from __future__ import annotations
 from peerix.core.rtp.bandwidth.estimator import MIN_BITRATE, START_BITRATE, BandwidthEstimator
 from peerix.core.rtp.bandwidth.probing import Probe, Prober
 from peerix.core.rtp.bandwidth.remote import RemoteEstimator
+from peerix.core.rtp.bandwidth.reported import ReportedRate
 from peerix.core.rtp.bandwidth.sent_packets import PacketResult, SentPackets
 from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
 
@@ -20,6 +21,7 @@ __all__ = [
     "Probe",
     "Prober",
     "RemoteEstimator",
+    "ReportedRate",
     "SentPackets",
     "TrendlineEstimator",
     "Usage",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from peerix.core.rtp.bandwidth.probing import Prober
 from peerix.core.rtp.bandwidth.rates import LOSS_HIGH, AcknowledgedRate, DelayBasedRate, LossBasedLimit
+from peerix.core.rtp.bandwidth.reported import ReportedRate
 from peerix.core.rtp.bandwidth.sent_packets import NO_PROBE, SentPackets
 from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
 
 if TYPE_CHECKING:
     from peerix.core.rtp.bandwidth.sent_packets import PacketResult
-    from peerix.core.rtp.rtcp import TransportFeedback
+    from peerix.core.rtp.rtcp import ReportBlock, TransportFeedback
 
 START_BITRATE = 300_000.0
 MIN_BITRATE = 30_000.0
@@ -29,6 +30,7 @@ _DEFAULT_ROUND_TRIP = 0.1
 class BandwidthEstimator:
     """The bitrate of everything that is sent on one transport, in bit/s.
 
+    Without transport-wide feedback it is that of `reported`: what reports and REMB tell.
     `maximum` is what is wanted at most; nothing beyond is searched for.
     """
 
@@ -38,10 +40,10 @@ class BandwidthEstimator:
         "_heard_at",
         "_loss_based",
         "_maximum",
-        "_remote_limit",
         "_started",
         "_trendline",
         "prober",
+        "reported",
         "sent_packets",
     )
 
@@ -51,17 +53,20 @@ class BandwidthEstimator:
         self._loss_based = LossBasedLimit()
         self._trendline = TrendlineEstimator()
         self._acknowledged = AcknowledgedRate()
-        self._remote_limit = float("inf")
         self._heard_at = 0.0
         self._started = False
         self.prober = Prober()
+        self.reported = ReportedRate(start)
         self.sent_packets = SentPackets()
 
     @property
     def bitrate(self) -> float:
         """What may be sent."""
-        wanted = min(self._delay_based.bitrate, self._loss_based.limit, self._remote_limit, self._maximum)
-        return max(wanted, MIN_BITRATE)
+        if self._started:
+            found = min(self._delay_based.bitrate, self._loss_based.limit, self.reported.limit)
+        else:
+            found = self.reported.bitrate
+        return max(min(found, self._maximum), MIN_BITRATE)
 
     @property
     def usage(self) -> Usage:
@@ -71,7 +76,7 @@ class BandwidthEstimator:
     @property
     def loss(self) -> float:
         """The share of packets that was lost of late."""
-        return self._loss_based.loss
+        return self._loss_based.loss if self._started else self.reported.loss
 
     @property
     def round_trip_time(self) -> float | None:
@@ -84,7 +89,7 @@ class BandwidthEstimator:
 
     def set_remote_limit(self, bitrate: float) -> None:
         """Take what the receiver says that it takes (REMB)."""
-        self._remote_limit = bitrate
+        self.reported.limit = bitrate
 
     def sent(self, size: int, now: float) -> int:
         """Note a packet that leaves now, `size` bytes with all headers, and give its transport-wide number."""
@@ -96,6 +101,14 @@ class BandwidthEstimator:
         number = self.sent_packets.add(size, now, NO_PROBE if probe is None else probe.number)
         self.prober.sent(size, now)
         return number
+
+    def sent_untold(self, size: int, now: float) -> None:
+        """Note a packet that leaves without a number, since nobody would tell when it arrived."""
+        self.reported.sent(size, now)
+
+    def receive_report(self, block: ReportBlock, round_trip: float | None, now: float) -> None:
+        """Take what a receiver report says of packets without numbers."""
+        self.reported.receive_report(block, _DEFAULT_ROUND_TRIP if round_trip is None else round_trip, now)
 
     def receive_feedback(self, feedback: TransportFeedback, now: float) -> None:
         """Take transport-wide feedback."""
@@ -116,14 +129,19 @@ class BandwidthEstimator:
         if self.usage is Usage.OVERUSE or self.loss > LOSS_HIGH:
             self.prober.postpone(now)
         elif self.usage is Usage.NORMAL:
-            self.prober.search(self.bitrate, min(self._maximum, self._remote_limit), now)
+            self.prober.search(self.bitrate, min(self._maximum, self.reported.limit), now)
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
-        return self._heard_at + FEEDBACK_TIMEOUT if self._started and self.sent_packets.in_flight > 0 else None
+        if not self._started:
+            return self.reported.next_timeout()
+        return self._heard_at + FEEDBACK_TIMEOUT if self.sent_packets.in_flight > 0 else None
 
     def handle_timeout(self, now: float) -> None:
         """Halve the bitrate when nothing is heard: the path may be full beyond its queue."""
+        if not self._started:
+            self.reported.halve_when_nothing_is_heard(now)
+            return
         at = self.next_timeout()
         if at is not None and now >= at:
             self._heard_at = now

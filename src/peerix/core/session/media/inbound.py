@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.rtp.arrivals import ArrivalRecorder
+from peerix.core.rtp.bandwidth import RemoteEstimator
 from peerix.core.rtp.header_extensions import ExtensionMap
 from peerix.core.rtp.packet import read_packet
 from peerix.core.rtp.routing import Router
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from peerix.core.session.media.receiving import ReceivedMedia
 
 
+IP_AND_UDP = 28
+"""Bytes of headers below, which count where the path is measured."""
+
+
 class Inbound:
     """The receivers of one transport, and what they share.
 
@@ -26,12 +31,13 @@ class Inbound:
     :ivar receiving: the sections that receive, by MID.
     """
 
-    __slots__ = ("_arrivals", "_extensions", "_sender", "_ssrc", "octets", "receiving", "router")
+    __slots__ = ("_arrivals", "_extensions", "_remote", "_sender", "_ssrc", "octets", "receiving", "router")
 
     def __init__(self, ssrc: int) -> None:
         self._ssrc = ssrc
         self._extensions = ExtensionMap(())
         self._arrivals = ArrivalRecorder(ssrc)
+        self._remote = RemoteEstimator(ssrc)
         self._sender = SenderTimeline()
         self.octets = 0
         """Bytes of all packets that came."""
@@ -67,7 +73,12 @@ class Inbound:
         if extensions.transport_sequence is not None:
             self._arrivals.receive(extensions.transport_sequence, packet.ssrc, now)
         route = self.router.route(packet, extensions)
-        return [] if route is None else self.receiving[route.mid].receive(route, packet, extensions, now)
+        if route is None:
+            return []
+        receiving = self.receiving[route.mid]
+        if extensions.abs_send_time is not None and receiving.tells_maximum:
+            self._remote.receive(extensions.abs_send_time, len(data) + IP_AND_UDP, now)
+        return receiving.receive(route, packet, extensions, now)
 
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:
         """Give what goes on without what is overdue."""
@@ -89,6 +100,12 @@ class Inbound:
         """The transport-wide feedback that is due."""
         at = self._arrivals.feedback_at
         return list(self._arrivals.feedback()) if at is not None and now >= at else []
+
+    def maximum_to_tell(self, now: float) -> list[RtcpPacket]:
+        """What the path carries, told to senders that do not hear when their packets arrive."""
+        ssrcs = [ssrc for one in self.receiving.values() if one.tells_maximum for ssrc in one.ssrcs()]
+        report = self._remote.report(ssrcs, now) if ssrcs else None
+        return [] if report is None else [report]
 
     def requests_at(self) -> float | None:
         """When `requests` has something to ask for."""

@@ -115,7 +115,10 @@ class Outbound:
 
     def _number(self, encoding: Encoding, size: int, now: float) -> int:
         """The transport-wide number of a packet, where the other side tells what arrived."""
-        return self.estimator.sent(size, now) if encoding.told_of_arrivals else 0
+        if encoding.told_of_arrivals:
+            return self.estimator.sent(size, now)
+        self.estimator.sent_untold(size, now)
+        return 0
 
     def _fill_probe(self, now: float) -> list[bytes]:
         """What a probe of the path lacks of packets that are wanted anyway."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from peerix.core.rtp.audio_buffer import AudioUnit
     from peerix.core.rtp.header_extensions import HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket
+    from peerix.core.rtp.reception import ReceptionStatistics
     from peerix.core.rtp.routing import Route
     from peerix.core.rtp.rtcp import ReportBlock, RtcpPacket, SenderReport
     from peerix.core.rtp.timeline import SenderTimeline
@@ -29,15 +30,18 @@ class Receiving:
 
     :param kind: "audio" or "video".
     :param sender: the clock of whoever sends them.
+    :ivar tells_maximum: whether the sender wants to hear what the path carries (REMB), and not when packets arrive.
     """
 
-    __slots__ = ("_codecs", "_sender_ssrc", "_timelines", "audio", "mid", "parameters", "video")
+    __slots__ = ("_codecs", "_sender_ssrc", "_timelines", "audio", "mid", "parameters", "tells_maximum", "video")
 
     def __init__(self, kind: str, parameters: RtpParameters, sender_ssrc: int, sender: SenderTimeline) -> None:
         self.mid = parameters.mid or ""
         self.parameters = parameters
         self._codecs: dict[int, BoundCodec] = {codec.payload_type: codec for codec in parameters.codecs}
         self._sender_ssrc = sender_ssrc
+        agreed = {feedback for codec in parameters.codecs for feedback in codec.feedback}
+        self.tells_maximum = "goog-remb" in agreed and "transport-cc" not in agreed
         self._timelines = {rid: StreamTimeline(sender) for rid in parameters.rids or ("",)}
         self.audio: AudioReceiver | None = None
         self.video: dict[str, VideoReceiver] = {}
@@ -113,9 +117,16 @@ class Receiving:
 
     def report_blocks(self, now: float) -> list[ReportBlock]:
         """What arrived of each source."""
+        return [statistics.report_block(now) for statistics in self.statistics()]
+
+    def ssrcs(self) -> list[int]:
+        """The sources from which something came."""
+        return [statistics.ssrc for statistics in self.statistics()]
+
+    def statistics(self) -> list[ReceptionStatistics]:
+        """What is known of each source."""
         streams = (self.audio, *self.video.values())
-        known = [stream.statistics for stream in streams if stream is not None]
-        return [statistics.report_block(now) for statistics in known if statistics is not None]
+        return [stream.statistics for stream in streams if stream is not None and stream.statistics is not None]
 
     def _codec_of(self, stream: AudioReceiver | VideoReceiver) -> BoundCodec | None:
         return None if stream.payload_type is None else self._codecs.get(stream.payload_type)

@@ -126,6 +126,7 @@ class Reports:
         requests = inbound.requests(now, self._round_trip())
         if now >= self._schedule.feedback_at():
             requests += inbound.arrivals_to_tell(now)
+            requests += inbound.maximum_to_tell(now)
         for early in self._compounds(requests):
             self._schedule.feedback_sent(len(early) + HEADERS, now)
             packets.append(early)
@@ -203,7 +204,7 @@ class Reports:
             elif isinstance(packet, MaximumBitrate):
                 outbound.estimator.set_remote_limit(packet.bitrate)
             elif isinstance(packet, SenderReport | ReceiverReport):
-                self._blocks_received(packet.blocks, now)
+                self._blocks_received(packet.blocks, outbound, now)
                 if isinstance(packet, SenderReport):
                     inbound.receive_sender_report(packet, now)
         return again
@@ -230,8 +231,12 @@ class Reports:
             if encoding.is_new_request(number):
                 self._events.append(KeyFrameRequested(sending.parameters.mid or "", encoding.rid))
 
-    def _blocks_received(self, blocks: Iterable[ReportBlock], now: float) -> None:
+    def _blocks_received(self, blocks: Iterable[ReportBlock], outbound: Outbound, now: float) -> None:
         for block in blocks:
-            if block.ssrc in self._sources:
-                _, encoding = self._sources[block.ssrc]
-                encoding.stream.statistics.receive_report_block(block, now)
+            if block.ssrc not in self._sources:
+                continue
+            _, encoding = self._sources[block.ssrc]
+            statistics = encoding.stream.statistics
+            statistics.receive_report_block(block, now)
+            if not encoding.told_of_arrivals:
+                outbound.estimator.receive_report(block, statistics.round_trip_time, now)
