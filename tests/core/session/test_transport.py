@@ -94,3 +94,22 @@ def test_each_datagram_of_a_batch_goes_its_own_way() -> None:
     receiver.receive(0, [(PEER, check + record, 40)], 0.0)
     assert receiver.ice.counters.malformed == malformed + 1
     assert dtls.received == [record]
+
+
+def test_media_of_one_size_travels_in_one_buffer_with_a_shorter_one_at_its_end() -> None:
+    a, _ = transport()
+    before = a.counters.packets_sent
+    datagrams = [bytes(size) for size in (100, 100, 100, 60, 100, 200)]
+    sent = [(len(buffer), segment_size) for _, _, buffer, segment_size in a.bundle_media(datagrams)]
+    assert sent == [(360, 100), (100, 0), (200, 0)]
+    assert a.counters.packets_sent == before + 6
+
+
+def test_media_that_came_is_counted() -> None:
+    receiver, _ = transport()
+    path = receiver.ice.send_path
+    assert path is not None
+    before = receiver.counters.bytes_received
+    receiver.receive(path[0], [(path[1], b"\x80" + bytes(99), 0), (STRANGER, b"\x80" + bytes(99), 0)], 100.0)
+    assert receiver.take_media() == [b"\x80" + bytes(99)]
+    assert receiver.counters.bytes_received == before + 100

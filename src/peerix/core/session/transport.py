@@ -49,7 +49,7 @@ _APPLICATION_DATA = b"\x17"
 
 @dataclass(slots=True)
 class TransportCounters:
-    """What went through a transport, and what it refused. Packets and bytes are those of application data."""
+    """What went through a transport, and what it refused. Packets and bytes are those of application data and media."""
 
     packets_sent: int = 0
     packets_received: int = 0
@@ -157,6 +157,11 @@ class Transport:
             self.counters.unauthenticated_dropped += 1
         elif len(self._media) < MAX_MEDIA:
             self._media.append(datagram)
+            self.counters.packets_received += 1
+            self.counters.bytes_received += len(datagram)
+            if (traffic := self.ice.traffic(port, source)) is not None:
+                traffic.packets_received += 1
+                traffic.bytes_received += len(datagram)
 
     def take_media(self) -> list[bytes]:
         """SRTP and SRTCP that came since the last call."""
@@ -222,21 +227,12 @@ class Transport:
                 outgoing.append((port, destination, buffer, FRAGMENTABLE))
                 start += 1
                 continue
-            most = min(count, start + max(1, min(MAX_SEGMENTS, MAX_BUFFER // (size + RECORD_OVERHEAD))))
-            end = start + 1
-            while end < most and len(packets[end]) == size:
-                end += 1
-            if end < most and len(packets[end]) < size:
-                end += 1
+            end = _end_of_run(packets, start, MAX_BUFFER // (size + RECORD_OVERHEAD))
             buffer = encrypt(packets[start:end])
             total += len(buffer)
             outgoing.append((port, destination, buffer, record_length(buffer) if end - start > 1 else 0))
             start = end
-        self.counters.packets_sent += count
-        self.counters.bytes_sent += total
-        if (traffic := self.ice.traffic(port, destination)) is not None:
-            traffic.packets_sent += count
-            traffic.bytes_sent += total
+        self._count_sent(port, destination, count, total)
         return outgoing
 
     def bundle_media(self, datagrams: Sequence[bytes]) -> list[Outgoing]:
@@ -249,16 +245,19 @@ class Transport:
         start, count = 0, len(datagrams)
         while start < count:
             size = len(datagrams[start])
-            most = min(count, start + max(1, min(MAX_SEGMENTS, MAX_BUFFER // size)))
-            end = start + 1
-            while end < most and len(datagrams[end]) == size:
-                end += 1
-            if end < most and len(datagrams[end]) < size:
-                end += 1
+            end = _end_of_run(datagrams, start, MAX_BUFFER // size)
             buffer = b"".join(datagrams[start:end])
             outgoing.append((port, destination, buffer, size if end - start > 1 else 0))
             start = end
+        self._count_sent(port, destination, count, sum(map(len, datagrams)))
         return outgoing
+
+    def _count_sent(self, port: int, destination: Address, packets: int, size: int) -> None:
+        self.counters.packets_sent += packets
+        self.counters.bytes_sent += size
+        if (traffic := self.ice.traffic(port, destination)) is not None:
+            traffic.packets_sent += packets
+            traffic.bytes_sent += size
 
     def next_timeout(self) -> float | None:
         """The earliest of the timers of ICE, DTLS and the questions to STUN servers."""
@@ -276,3 +275,13 @@ class Transport:
             self.reflexive.handle_timeout(now)
         self.ice.handle_timeout(now)
         self.dtls.handle_timeout(now)
+
+
+def _end_of_run(packets: Sequence[bytes], start: int, room: int) -> int:
+    """Find where the packets of one size end that go into one buffer of `room` packets; the last may be shorter."""
+    size = len(packets[start])
+    most = min(len(packets), start + max(1, min(MAX_SEGMENTS, room)))
+    end = start + 1
+    while end < most and len(packets[end]) == size:
+        end += 1
+    return end + 1 if end < most and len(packets[end]) < size else end

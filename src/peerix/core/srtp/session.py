@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from peerix.core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pylibsrtp import Session
 
     from peerix.core.srtp.keys import SrtpKeys, SrtpProfile
@@ -29,6 +31,9 @@ REPLAY_WINDOW = 1024
 
 MAX_SSRCS = 1024
 """SSRCs of the other side at once, for each of which libsrtp keeps 0.3 KB; packets of more are dropped."""
+
+_RTP_HEADER = 12
+_RTCP_HEADER = 8
 
 
 @dataclass(slots=True)
@@ -79,36 +84,25 @@ class SrtpSession:
             raise _refused(error) from error
 
     def unprotect_rtp(self, packet: bytes) -> bytes | None:
-        """Authenticate and decrypt an RTP packet; None, and counted, when it is to be dropped."""
-        if not 12 <= len(packet) <= MAX_PROTECTED_PACKET:
-            self.counters.malformed += 1
-            return None
-        source = packet[8:12]
-        known = source in self._sources
-        if not known and len(self._sources) >= MAX_SSRCS:
-            self.counters.refused_sources += 1
-            return None
-        try:
-            plain = self._inbound.unprotect(packet)
-        except Exception as error:  # noqa: BLE001 - whatever libsrtp says of a packet, it is dropped
-            self._count(error)
-            return None
-        if not known:
-            self._sources.add(source)
-        return plain
+        """Authenticate and decrypt one RTP packet; None, and counted, when it is to be dropped."""
+        return self._unprotect(packet, self._inbound.unprotect, _RTP_HEADER, packet[8:12])
 
     def unprotect_rtcp(self, packet: bytes) -> bytes | None:
         """Authenticate and decrypt a compound RTCP packet; None, and counted, when it is to be dropped."""
-        if not 8 <= len(packet) <= MAX_PROTECTED_PACKET:
+        return self._unprotect(packet, self._inbound.unprotect_rtcp, _RTCP_HEADER, packet[4:8])
+
+    def _unprotect(
+        self, packet: bytes, unprotect: Callable[[bytes], bytes], header_size: int, source: bytes
+    ) -> bytes | None:
+        if not header_size <= len(packet) <= MAX_PROTECTED_PACKET:
             self.counters.malformed += 1
             return None
-        source = packet[4:8]
         known = source in self._sources
         if not known and len(self._sources) >= MAX_SSRCS:
             self.counters.refused_sources += 1
             return None
         try:
-            plain = self._inbound.unprotect_rtcp(packet)
+            plain = unprotect(packet)
         except Exception as error:  # noqa: BLE001 - whatever libsrtp says of a packet, it is dropped
             self._count(error)
             return None
