@@ -123,3 +123,15 @@ def test_an_encoding_that_is_not_sent_disturbs_none_of_the_others() -> None:
     send_frames(a, 1, rids=("mid", "unknown"))
     a.network.run(0.1)
     assert [event.rid for event in received(b)] == ["mid"] * RATE
+
+
+def test_feedback_keeps_to_its_share_of_the_bandwidth_however_much_there_is_to_ask_for() -> None:
+    loss, seconds = 0.4, 10
+    a, _ = media_peers(Link(latency=0.03, loss=loss))
+    (mid,) = a.media.sending
+    for number in range(300 * seconds):
+        a.media.send(mid, vp8(number, 60, key=number == 0), number * 300, a.network.now)
+        a.network.run(1 / 300)
+    there, back = a.network.states["a", "b"], a.network.states["b", "a"]
+    feedback = back.delivered_bytes / (1 - loss) + 28 * back.sent
+    assert 0.01 * there.delivered_bytes < feedback < 0.06 * (there.delivered_bytes + 300_000 / 8 * seconds) + 1000

@@ -41,8 +41,8 @@ MAX_SENDER_REPORTS = 6
 MAX_COMPOUND = 1100
 """Bytes of feedback that travels together."""
 
-HEADERS = 28
-"""Bytes of IP and UDP, which RTCP's share of the bandwidth counts."""
+HEADERS = 48
+"""Bytes of IP, UDP and SRTCP, which RTCP's share of the bandwidth counts."""
 
 WORTH_TELLING = 0.03
 """By how much of itself the estimate has to move before encoders hear of it."""
