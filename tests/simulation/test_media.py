@@ -134,6 +134,24 @@ def test_no_more_is_wanted_of_the_path_than_the_senders_say() -> None:
     assert frames(b)
 
 
+def test_video_that_joins_sound_begins_as_on_a_new_path_and_finds_its_bitrate_soon() -> None:
+    a, b = media_peers(Link(latency=0.02, bandwidth=2_000_000), kinds=["audio", "video"])
+    a.media.set_maximum(64_000)
+    audio, video = a.media.sending
+    for number in range(500):
+        a.media.send(audio, b"\x78" + bytes(80), number * 960, a.network.now)
+        a.network.run(0.02)
+    assert max(event.bitrate for _, event in a.events if isinstance(event, BitrateChanged)) == 64_000
+    a.media.set_maximum(2_564_000)
+    assert a.media.outbound.estimator.bitrate == 300_000
+    for number in range(60):
+        size = int(a.media.outbound.estimator.bitrate / 240)
+        a.media.send(video, vp8(number, size, key=number == 0), number * 3000, a.network.now)
+        a.network.run(1 / RATE)
+    assert a.media.outbound.estimator.bitrate > 2_000_000
+    assert frames(b)
+
+
 def test_the_bitrate_follows_a_path_that_becomes_narrow_and_wide_again() -> None:
     wide, narrow = Link(latency=0.03, bandwidth=500_000), Link(latency=0.03, bandwidth=125_000)
     a, b = media_peers(wide)

@@ -47,6 +47,11 @@ def test_where_simulcast_is_refused_the_first_encoding_is_the_only_one() -> None
     assert made.encoding("b") is None
 
 
+def test_an_only_encoding_may_have_a_name() -> None:
+    made = sending(transceiver(), agreed())
+    assert made.encoding("main") is made.encoding("")
+
+
 def test_numbers_go_on_when_the_other_side_takes_other_encodings() -> None:
     owner = transceiver("a", "b")
     made = sending(owner, agreed("a", "b"))

@@ -84,7 +84,9 @@ class BandwidthEstimator:
         return self.sent_packets.round_trip_time
 
     def set_maximum(self, maximum: float) -> None:
-        """Want another bitrate at most."""
+        """Want another bitrate at most; when it is more than before, it is searched for at once."""
+        if maximum > self._maximum:
+            self.prober.hurry()
         self._maximum = maximum
 
     def set_remote_limit(self, bitrate: float) -> None:
@@ -124,7 +126,8 @@ class BandwidthEstimator:
         if found is not None and self.usage is not Usage.OVERUSE:
             self._take_probe(found)
             arriving = None
-        self._delay_based.bitrate = min(self._delay_based.bitrate, max(self._maximum, MIN_BITRATE))
+        # What is wanted later begins no lower than on a new path, even if little was wanted for long.
+        self._delay_based.bitrate = min(self._delay_based.bitrate, max(self._maximum, START_BITRATE))
         self._delay_based.update(self.usage, arriving, round_trip, now)
         if self.usage is Usage.OVERUSE or self.loss > LOSS_HIGH:
             self.prober.postpone(now)

@@ -97,6 +97,11 @@ class Prober:
         self._planned = [min(bitrate * NEXT_FACTOR, maximum * 1.05)]
         self._begin_planned(now)
 
+    def hurry(self) -> None:
+        """Search with the next feedback: more is wanted than before."""
+        if self._next_at is not None:
+            self._next_at = float("-inf")
+
     def postpone(self, now: float) -> None:
         """Do not probe soon: the path is at its limit."""
         self._planned.clear()

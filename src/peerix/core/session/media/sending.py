@@ -193,6 +193,10 @@ class Sending:
         return (encoding.stream for encoding in self.encodings.values())
 
     def encoding(self, rid: str) -> Encoding | None:
-        """Give an encoding that is sent; the first one of a simulcast that was refused is the only one."""
+        """Give an encoding that is sent; the first one of a simulcast that was refused is the only one.
+
+        Where no simulcast was wanted, an only encoding may have any name.
+        """
         only = self.encodings.get("")
-        return only if only is not None and rid in ("", self._first_rid) else self.encodings.get(rid)
+        is_first = not self._first_rid or rid in ("", self._first_rid)
+        return only if only is not None and is_first else self.encodings.get(rid)
