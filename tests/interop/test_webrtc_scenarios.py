@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +11,14 @@ from anyio import EndOfStream, create_task_group, sleep
 
 from peerix.core.errors import MessageTooLarge
 from peerix.rtc import ConnectionState, ReadyState, SignalingState
-from tests.support.browser_hosts import BROWSERS
+from tests.support.browser_hosts import BROWSERS, OPEN
 from tests.support.foreign import connected, drink, pour, snake_case, trickle, wire
-from tests.support.stacks import PROCESSES, two_loops
+from tests.support.stacks import PROCESSES, can, two_loops
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from peerix.rtc import DataChannel
     from tests.support.foreign import Offerer
     from tests.support.lossy_sockets import Losses
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, two_loops]
 
-everywhere = pytest.mark.parametrize("stack", [*PROCESSES, *BROWSERS], indirect=True)
+STACKS = [*PROCESSES, *OPEN]
+EVERYWHERE = [*PROCESSES, *BROWSERS]
+
+everywhere = pytest.mark.parametrize("stack", EVERYWHERE, indirect=True)
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
 either_acts = pytest.mark.parametrize("actor", ["we", "they"])
 
@@ -45,16 +51,22 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+def channels_to_make() -> Iterator[tuple[str, Offerer, str]]:
+    """Whose channel of which kind: those of ours all, those of a stack as it can make them."""
+    for stack, kind in product(STACKS, KINDS):
+        yield stack, "we", kind
+        label, options = KINDS[kind]
+        in_ascii = (label + options.get("protocol", "")).isascii()
+        if (in_ascii or can(stack, "label lengths in bytes")) and (
+            len(options) < 2 or can(stack, "unordered with a limit")
+        ):
+            yield stack, "they", kind
+
+
 @either_offers
-@either_acts
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("stack", "actor", "kind"), [*channels_to_make()], indirect=["stack"])
 async def test_a_channel_is_the_same_on_both_sides(stack: Stack, offerer: Offerer, actor: Offerer, kind: str) -> None:
     label, options = KINDS[kind]
-    text = label + options.get("protocol", "")
-    if actor == "they" and not text.isascii() and "label lengths in bytes" in stack.cannot:
-        pytest.skip("it counts characters where RFC 8832 wants bytes")
-    if actor == "they" and len(options) > 1 and "unordered with a limit" in stack.cannot:
-        pytest.skip("it announces an ordered channel")
     expected = {"ordered": True, "protocol": "", "maxRetransmits": None, "maxPacketLifeTime": None} | options
     async with connected(stack.agent, stack.configuration, offerer) as (both, _, _):
         ours, theirs = await both.create(label, actor, **options)
@@ -201,11 +213,9 @@ async def test_another_offer_leaves_the_channels_alone(stack: Stack, offerer: Of
             assert await ours.receive() == "pong"
 
 
-@everywhere
+@pytest.mark.parametrize("stack", [name for name in EVERYWHERE if can(name, "trickle")], indirect=True)
 @either_offers
 async def test_candidates_may_come_one_by_one(stack: Stack, offerer: Offerer) -> None:
-    if "trickle" in stack.cannot:
-        pytest.skip("it gathers everything first")
     async with wire(stack.agent, stack.configuration) as both, create_task_group() as tasks:
         tasks.start_soon(trickle, both)
         if offerer == "we":
@@ -250,13 +260,15 @@ async def test_a_lossy_channel_brings_whole_messages(stack: Stack, offerer: Offe
         assert {await ours.receive() for _ in sent} == sent
 
 
-@either_acts
+@pytest.mark.parametrize(
+    ("stack", "actor"),
+    [(name, "we") for name in STACKS] + [(name, "they") for name in STACKS if can(name, "no retransmissions")],
+    indirect=["stack"],
+)
 async def test_an_ordered_channel_goes_on_without_what_is_not_sent_again(
     stack: Stack, actor: Offerer, losses: Losses
 ) -> None:
     """The receiver has to be told what it need not wait for (RFC 3758)."""
-    if actor == "they" and "no retransmissions" in stack.cannot:
-        pytest.skip("it takes a limit of 0 for none")
     # Two packets each, so that some lose one half; it may clog those who do not expect it.
     size = 1000 if actor == "we" and "halves of messages" in stack.cannot else 2000
     async with connected(stack.agent, stack.configuration, "we") as (both, _, _):

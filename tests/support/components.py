@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -22,9 +23,19 @@ def require_program(name: str) -> str:
     Its package belongs into ``tests/support/system-packages.txt``, from which `make test` installs.
     """
     found = find_program(name)
-    if found is not None:
-        return found
-    reason = f"{name} is not installed; `make test` as root installs it, see tests/support/system-packages.txt"
+    if found is None:
+        miss(f"{name} is not installed; `make test` as root installs it, see tests/support/system-packages.txt")
+    return found
+
+
+def require_root(purpose: str) -> None:
+    """Skip the test unless root runs it, for example to "give a folder away"; with CI=true it fails then."""
+    if os.geteuid() != 0:
+        miss(f"only root can {purpose}")
+
+
+def miss(reason: str) -> NoReturn:
+    """Skip the test, which lacks something of the machine; with CI=true fail it: there nothing is to be missing."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -14,9 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.support.components import require_program
+from tests.support.components import miss, require_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,10 +73,7 @@ def require_namespaces() -> None:
     if sys.platform == "linux" and os.geteuid() == 0:
         require_program("ip")
         return
-    reason = "network namespaces need Linux and root"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    miss("network namespaces need Linux and root")
 
 
 @contextmanager

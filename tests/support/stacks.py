@@ -32,13 +32,41 @@ two_loops = pytest.mark.parametrize(
 """What is tried in breadth is tried on asyncio and trio; uvloop has its part in what `make test` runs."""
 
 
+LACKS: dict[str, dict[str, str]] = {
+    "aiortc": {
+        "trickle": "it gathers all candidates before it shows a description",
+        "label lengths in bytes": "it counts characters where RFC 8832 wants bytes",
+        "halves of messages": "it throws whole messages away that lie behind half of one that it need not wait for",
+    },
+    "werift": {
+        "label lengths in bytes": "it counts characters where RFC 8832 wants bytes",
+        "empty messages": "it sends none",
+        "unordered with a limit": "it announces an ordered channel",
+        "no retransmissions": "it takes a limit of 0 for none",
+        "halves of messages": "it throws whole messages away that lie behind half of one that it need not wait for",
+        "goodbye": "it closes a connection without a word",
+    },
+    "node-datachannel": {
+        "attributes of our channels": "its W3C objects show them with default values",
+        "messages before a close": "its W3C objects may lose what came right before it",
+        "goodbye": "it closes the channels, but not the connection",
+    },
+}
+"""What a stack does not do, or not as the standards want, and how it is instead."""
+
+
+def can(stack: str, *abilities: str) -> bool:
+    """Whether a stack can do all of this."""
+    return LACKS.get(stack, {}).keys().isdisjoint(abilities)
+
+
 @dataclass(slots=True, frozen=True)
 class Stack:
     """A stack that runs.
 
     :param configuration: how our side has to be to reach it.
     :param network: the network that our side has to be in, where it is not this machine's.
-    :param cannot: what it does not do, or not as the standards want.
+    :param cannot: see `LACKS`.
     :param max_message_size: the largest message that it can send, in bytes.
     :param absent: what its channels say for a limit that they do not have.
     """
@@ -57,10 +85,10 @@ class Stack:
 
 @contextmanager
 def run_aiortc(folder: Path) -> Iterator[Stack]:
-    """Start aiortc, which gathers all candidates before it shows a description."""
+    """Start aiortc."""
     agent = start_aiortc(folder / "stderr")
     try:
-        yield Stack(agent, cannot=frozenset({"trickle", "label lengths in bytes", "halves of messages"}))
+        yield Stack(agent, cannot=frozenset(LACKS["aiortc"]))
     finally:
         agent.stop()
 
@@ -77,29 +105,15 @@ def run_npm_package(folder: Path, *, package: str, **traits: Any) -> Iterator[St
         agent.stop()
 
 
-# It counts characters in DCEP, drops the mark for "unordered" beside a limit, takes a limit of 0 for none, closes
-# without a word, and throws whole messages away that lie behind half of one that it need not wait for (aiortc, too).
-WERIFT_CANNOT = frozenset(
-    {
-        "label lengths in bytes",
-        "empty messages",
-        "unordered with a limit",
-        "no retransmissions",
-        "halves of messages",
-        "goodbye",
-    }
-)
-
-# Its W3C objects show channels of ours with default values, may lose what came right before a close, and close the
-# channels, but not the connection.
-NODE_DATACHANNEL_CANNOT = frozenset({"attributes of our channels", "messages before a close", "goodbye"})
-
 PROCESSES: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {
     "aiortc": run_aiortc,
-    "werift": partial(run_npm_package, package="werift", cannot=WERIFT_CANNOT),
+    "werift": partial(run_npm_package, package="werift", cannot=frozenset(LACKS["werift"])),
     "wrtc": partial(run_npm_package, package="@roamhq/wrtc", configuration=LOOPBACK, absent=65535),
     "node-datachannel": partial(
-        run_npm_package, package="node-datachannel", configuration=LOOPBACK, cannot=NODE_DATACHANNEL_CANNOT
+        run_npm_package,
+        package="node-datachannel",
+        configuration=LOOPBACK,
+        cannot=frozenset(LACKS["node-datachannel"]),
     ),
 }
 """Stacks that are a process of their own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
 from peerix.core.rtp.header_extensions import (
@@ -30,15 +32,16 @@ from peerix.core.rtp.rtcp import (
     write_compound,
 )
 
-aiortc_rtp = pytest.importorskip("aiortc.rtp")
-aiortc_h264 = pytest.importorskip("aiortc.codecs.h264")
-aiortc_vpx = pytest.importorskip("aiortc.codecs.vpx")
+# It is not typed.
+aiortc_rtp = import_module("aiortc.rtp")
+aiortc_h264 = import_module("aiortc.codecs.h264")
+aiortc_vpx = import_module("aiortc.codecs.vpx")
 
 IDS = {1: MID, 2: RID, 3: ABS_SEND_TIME, 4: TRANSPORT_SEQUENCE, 5: AUDIO_LEVEL}
 
 
 def their_map() -> object:
-    parameters = pytest.importorskip("aiortc.rtcrtpparameters")
+    parameters = import_module("aiortc.rtcrtpparameters")
     extensions = aiortc_rtp.HeaderExtensionsMap()
     extensions.configure(
         parameters.RTCRtpParameters(

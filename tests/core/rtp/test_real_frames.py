@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from importlib import import_module
 
+import numpy as np
 import pytest
 
 from peerix.core.rtp.payload import (
@@ -14,11 +16,9 @@ from peerix.core.rtp.payload import (
     opus_has_fec,
     vp8_size,
 )
+from peerix.media.codecs.scheduling import usual_scheduling
 
-av = pytest.importorskip("av")
-np = pytest.importorskip("numpy")
-
-from peerix.media.codecs.scheduling import usual_scheduling  # noqa: E402 - it needs the two above
+av = import_module("av")  # whose types know no codec's own methods
 
 ENCODERS = {
     "VP8": ("libvpx", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}),
