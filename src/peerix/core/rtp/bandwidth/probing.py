@@ -75,10 +75,11 @@ class Probe:
 class Prober:
     """Decides when to probe, and how far; the pacer asks it for the probe that is under way."""
 
-    __slots__ = ("_count", "_next_at", "_planned", "_waiting", "active")
+    __slots__ = ("_count", "_factors", "_next_at", "_planned", "_waiting", "active")
 
     def __init__(self) -> None:
         self._count = 0
+        self._factors: tuple[float, ...] = (NEXT_FACTOR,)
         self._next_at: float | None = None
         self._planned: list[float] = []
         self._waiting: dict[int, Probe] = {}
@@ -94,13 +95,14 @@ class Prober:
         """Plan a burst when the last one is long ago, and more is wanted than the estimate."""
         if self._next_at is None or now < self._next_at or self.active is not None or bitrate >= maximum:
             return
-        self._planned = [min(bitrate * NEXT_FACTOR, maximum * 1.05)]
+        self._planned = sorted({min(bitrate * factor, maximum * 1.05) for factor in self._factors})
+        self._factors = (NEXT_FACTOR,)
         self._begin_planned(now)
 
     def hurry(self) -> None:
-        """Search with the next feedback: more is wanted than before."""
+        """Search with the next feedback as at the beginning: more is wanted than before."""
         if self._next_at is not None:
-            self._next_at = float("-inf")
+            self._factors, self._next_at = FIRST_FACTORS, float("-inf")
 
     def postpone(self, now: float) -> None:
         """Do not probe soon: the path is at its limit."""
