@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from anyio import fail_after, sleep
 
-from peerix.rtc import Configuration, IceGatheringState, IceServer, PeerConnection
-from tests.support.connections import LOOPBACK, connected_pair
+from peerix.rtc import Configuration, IceGatheringState, IceServer, PeerConnection, ReadyState
+from tests.support.connections import LOOPBACK, connected_pair, next_channel
 from tests.support.stun_server import stun_server
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from peerix.rtc import Stats, StatsReport
@@ -97,6 +97,20 @@ async def test_one_side_receives_what_the_other_sends() -> None:
         assert isinstance(left, int), name
         assert 0 < came <= left, name
     assert received["bytesReceived"] >= 100_000  # type: ignore[operator]
+
+
+async def test_channels_are_counted_that_were_ever_open_and_that_are_no_longer() -> None:
+    async def counts() -> list[tuple[object, object]]:
+        found = [(await connection.get_stats())["P"] for connection in (a, b)]
+        return [(entry["dataChannelsOpened"], entry["dataChannelsClosed"]) for entry in found]
+
+    async with connected_pair() as (a, b, ours, theirs), b.events() as events:
+        a.create_data_channel("another")
+        await next_channel(events)
+        assert await counts() == [(2, 0), (2, 0)]
+        await ours.aclose()
+        await until(lambda: theirs.ready_state is ReadyState.CLOSED)
+        assert await counts() == [(2, 1), (2, 1)]
 
 
 async def test_nobody_is_connected_yet_and_the_report_says_so() -> None:

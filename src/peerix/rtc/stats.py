@@ -62,15 +62,23 @@ def collect(
         _certificate(certificate),
         *(_channel(channel) for channel in channels),
         *(_port(port) for port in ports),
+        _connection(session),
     ]
-    opened = sum(entry["type"] == "data-channel" for entry in report)
-    report.append({"id": "P", "type": "peer-connection", "dataChannelsOpened": opened})
     now = time.time() * 1000
     return {str(entry["id"]): {"timestamp": now, **_known(entry)} for entry in report}
 
 
 def _known(entry: Stats) -> Stats:
     return {name: value for name, value in entry.items() if value is not None}
+
+
+def _connection(session: Session) -> Stats:
+    return {
+        "id": "P",
+        "type": "peer-connection",
+        "dataChannelsOpened": session.channels.opened,
+        "dataChannelsClosed": session.channels.left_open,
+    }
 
 
 def _candidate_id(kind: str, candidate: Candidate) -> str:

@@ -7,7 +7,7 @@ import pytest
 from peerix.core.datachannel import ReadyState
 from peerix.core.datachannel.dcep import PPID_DCEP
 from peerix.core.errors import LocalProtocolError
-from peerix.core.sctp import StreamsReset, StreamsResetDone
+from peerix.core.sctp import AssociationClosed, StreamsReset, StreamsResetDone
 from tests.core.datachannel.test_channels import End, joined, pair
 from tests.core.sctp.pairs import START
 
@@ -59,3 +59,18 @@ def test_nothing_is_buffered_by_opening_a_channel() -> None:
     channel = End.open(a, "a label that has to travel")
     a.association.packets_to_send(START, 64)
     assert channel.buffered_amount == 0
+
+
+def test_a_channel_that_was_never_open_is_counted_neither_as_opened_nor_as_closed() -> None:
+    end = End(1, is_client=True)
+    end.close(end.open())
+    assert (end.channels.opened, end.channels.left_open) == (0, 0)
+
+
+def test_channels_are_no_longer_open_when_they_begin_to_close_or_their_association_ends() -> None:
+    a, _, ours, _ = joined()
+    a.open(negotiated=True, id=7)
+    a.close(ours)
+    assert (a.channels.opened, a.channels.left_open) == (2, 1)
+    a.channels.handle_event(AssociationClosed("over", by_peer=True), START)
+    assert (a.channels.opened, a.channels.left_open) == (2, 2)

@@ -55,9 +55,20 @@ class DataChannels:
 
     :ivar max_message_size: bytes of the largest message that the peer takes, from its description; 0 for no limit.
     :ivar dropped: messages that no channel took.
+    :ivar opened: channels that have ever been open.
+    :ivar left_open: those of them that are not open any more.
     """
 
-    __slots__ = ("_events", "_registry", "_transport", "dropped", "established", "max_message_size")
+    __slots__ = (
+        "_events",
+        "_registry",
+        "_transport",
+        "dropped",
+        "established",
+        "left_open",
+        "max_message_size",
+        "opened",
+    )
 
     def __init__(self, transport: MessageTransport, *, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE) -> None:
         self._transport = transport
@@ -66,6 +77,8 @@ class DataChannels:
         self.max_message_size = max_message_size
         self.established = False
         self.dropped = 0
+        self.opened = 0
+        self.left_open = 0
 
     @property
     def channels(self) -> list[Channel]:
@@ -140,6 +153,7 @@ class DataChannels:
             self._finish(channel)
         elif channel.state is ReadyState.OPEN and channel.id is not None:
             channel.state = ReadyState.CLOSING
+            self.left_open += 1
             self._transport.reset_streams((channel.id,), now)
 
     def poll_events(self) -> list[ChannelEvent]:
@@ -179,6 +193,7 @@ class DataChannels:
             if channel.id is None:
                 continue
             channel.state = ReadyState.OPEN
+            self.opened += 1
             self._transport.set_priority(channel.id, channel.priority)
             if not channel.negotiated:
                 message = write_open(
@@ -244,6 +259,7 @@ class DataChannels:
         channel = Channel(self._transport, properties, negotiated=False, channel_id=stream_id)
         channel.confirmed = True
         channel.state = ReadyState.OPEN
+        self.opened += 1
         self._registry.add_received(channel)
         self._transport.set_priority(stream_id, channel.priority)
         self._transport.send_message(stream_id, PPID_DCEP, ACK, now=now)
@@ -270,6 +286,8 @@ class DataChannels:
 
     def _finish(self, channel: Channel) -> None:
         if channel.state is not ReadyState.CLOSED:
+            if channel.state is ReadyState.OPEN:
+                self.left_open += 1
             channel.state = ReadyState.CLOSED
             self._registry.remove(channel)
             self._events.append(ChannelClosed(channel))
