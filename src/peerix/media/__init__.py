@@ -8,12 +8,12 @@ try:
 except ImportError as error:
     raise ImportError("peerix.media needs PyAV and NumPy: pip install 'peerix[media]'") from error
 
-from peerix.media.media_stream import MediaStream
 from peerix.media.player import MediaPlayer
 from peerix.media.recorder import MediaRecorder
 from peerix.media.sources import AudioSource, VideoSource
 from peerix.media.test_source import TestSource
 from peerix.rtc.encoded_frame import EncodedFrame
+from peerix.rtc.media_stream import MediaStream
 from peerix.rtc.media_track import FrameReader, MediaTrack
 
 __all__ = [

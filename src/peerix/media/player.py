@@ -17,9 +17,9 @@ from av.error import EOFError as EndOfFileError
 from av.error import FFmpegError
 
 from peerix.core.errors import PeerixError
-from peerix.media.media_stream import MediaStream
-from peerix.media.sources import MONOTONIC, set_time
-from peerix.rtc.media_track import MediaTrack
+from peerix.media.sources import set_time
+from peerix.rtc.media_stream import MediaStream
+from peerix.rtc.media_track import MONOTONIC, MediaTrack
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:

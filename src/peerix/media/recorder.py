@@ -12,8 +12,7 @@ from av.error import FFmpegError
 
 from peerix.core.errors import PeerixError
 from peerix.media.recording import CODECS, RecordingFile
-from peerix.media.sources import MONOTONIC
-from peerix.rtc.media_track import MediaTrack
+from peerix.rtc.media_track import MONOTONIC, MediaTrack
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from typing import Self
 
-    from peerix.media.media_stream import MediaStream
+    from peerix.rtc.media_stream import MediaStream
     from peerix.rtc.media_track import FrameReader, Kind
 
 START_TIMEOUT = 2.0

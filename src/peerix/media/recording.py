@@ -10,6 +10,8 @@ import av.filter
 import numpy as np
 from av.video.frame import PictureType
 
+from peerix.media.frames import PictureFitter, copy_sound
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -62,6 +64,7 @@ class VideoWriter:
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = bitrate
         stream.codec_context.time_base = _TIME_BASE
+        self._fitter = PictureFitter()
         self._fitting: tuple[tuple[int, int, str], av.filter.Graph] | None = None
         self._last = -1
 
@@ -80,7 +83,7 @@ class VideoWriter:
     def _fit(self, frame: av.VideoFrame) -> av.VideoFrame:
         width, height = self._stream.width, self._stream.height
         if (frame.width, frame.height) == (width, height):
-            return frame.reformat(format="yuv420p")
+            return self._fitter.fit(frame, width, height)
         shape = (frame.width, frame.height, frame.format.name)
         if self._fitting is None or self._fitting[0] != shape:
             self._fitting = (shape, _fitting_graph(shape, width, height))
@@ -132,12 +135,7 @@ class AudioWriter:
             return
         if missing > MAX_GAP:
             self._be_silent(missing)
-        pts, frame.pts = frame.pts, None
-        try:
-            resampled = self._resampler.resample(frame)
-        finally:
-            frame.pts = pts
-        for part in resampled:
+        for part in self._resampler.resample(copy_sound(frame)):
             self._take(part)
 
     def finish(self) -> None:

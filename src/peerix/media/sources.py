@@ -12,16 +12,14 @@ from anyio import ClosedResourceError, sleep
 from anyio.lowlevel import checkpoint
 
 from peerix.core.errors import PeerixError
-from peerix.rtc.media_track import MediaTrack
+from peerix.media.frames import PictureFitter, copy_sound
+from peerix.rtc.media_track import MONOTONIC, MediaTrack
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Picture: TypeAlias = "av.VideoFrame | npt.NDArray[np.uint8]"
     Sound: TypeAlias = "av.AudioFrame | npt.NDArray[Any]"
-
-MONOTONIC = object()
-"""The clock of all that is made on this machine: `time.monotonic`, in seconds."""
 
 TIME_BASE = Fraction(1, 90_000)
 
@@ -41,15 +39,17 @@ def set_time(frame: av.VideoFrame | av.AudioFrame, seconds: float) -> None:
 class VideoSource(MediaTrack[av.VideoFrame]):
     """A track of video that is fed picture by picture."""
 
-    __slots__ = ()
+    __slots__ = ("_fitter",)
 
     def __init__(self, *, label: str = "") -> None:
         super().__init__("video", label=label, clock=MONOTONIC)
+        self._fitter = PictureFitter()
 
     def send_nowait(self, picture: Picture, *, pixels: str = "rgb24", time: float | None = None) -> None:
         """Show a picture.
 
-        :param picture: an `av.VideoFrame`, whose own time is not used, or an array (height, width, 3) of bytes.
+        :param picture: an `av.VideoFrame`, which stays as it is and whose time is not used, or an array
+            (height, width, 3) of bytes.
         :param pixels: what the array holds ("rgb24", "bgr24", "gray", ...: FFmpeg's names).
         :param time: when it was taken, in seconds of `time.monotonic`; now when it is not given.
         :raises ClosedResourceError: the track has ended.
@@ -58,7 +58,10 @@ class VideoSource(MediaTrack[av.VideoFrame]):
             raise ClosedResourceError
         if not self.watched:
             return
-        frame = picture if isinstance(picture, av.VideoFrame) else av.VideoFrame.from_ndarray(picture, format=pixels)
+        if isinstance(picture, av.VideoFrame):
+            frame = self._fitter.fit(picture, picture.width, picture.height, picture.format.name)
+        else:
+            frame = av.VideoFrame.from_ndarray(picture, format=pixels)
         set_time(frame, clocks.monotonic() if time is None else time)
         self.deliver(frame)
 
@@ -96,7 +99,7 @@ class AudioSource(MediaTrack[av.AudioFrame]):
         """
         if self.ended:
             raise ClosedResourceError
-        frame = sound if isinstance(sound, av.AudioFrame) else self._to_frame(sound)
+        frame = copy_sound(sound) if isinstance(sound, av.AudioFrame) else self._to_frame(sound)
         if time is None:
             now = clocks.monotonic()
             time = self._end if now - self._end < MAX_LAG else now

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-from anyio import AsyncContextManagerMixin, CancelScope, sleep
+from anyio import AsyncContextManagerMixin, CancelScope, ClosedResourceError, sleep
 
-from peerix.media.media_stream import MediaStream
 from peerix.media.sources import AudioSource, VideoSource
+from peerix.rtc.media_stream import MediaStream
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
@@ -114,22 +114,28 @@ class TestSource(AsyncContextManagerMixin):
 
     async def _show(self, origin: float) -> None:
         rate = self._maker.frame_rate
-        while True:
+        while not self.video.ended:
             await self.video.wait_watched()
             number = int((time.monotonic() - origin) * rate) + 1
             due = origin + number / rate
             await sleep(max(0.0, due - time.monotonic()))
             if self.video.watched:
-                self.video.send_nowait(self._maker.draw(number), time=due)
+                try:
+                    self.video.send_nowait(self._maker.draw(number), time=due)
+                except ClosedResourceError:
+                    return  # whoever published the track has ended it
 
     async def _play(self, origin: float) -> None:
-        while True:
+        while not self.audio.ended:
             await self.audio.wait_watched()
             number = int((time.monotonic() - origin) / PIECE) + 1
             while self.audio.watched:
                 due = origin + number * PIECE
                 await sleep(max(0.0, due - time.monotonic()))
-                self.audio.send_nowait(self._sound(number), time=due)
+                try:
+                    self.audio.send_nowait(self._sound(number), time=due)
+                except ClosedResourceError:
+                    return
                 number += 1
 
     def _sound(self, number: int) -> npt.NDArray[np.float64]:

@@ -18,8 +18,8 @@ from peerix.core.datachannel import (
     ReadyState,
 )
 from peerix.core.session import ConnectionState
-from peerix.rtc.channel_scope import ChannelScope
 from peerix.rtc.data_channel import DataChannel, Message
+from peerix.rtc.object_scope import ObjectScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -46,7 +46,7 @@ class ChannelLink:
         self._session = session
         self._pump = pump
         self._shells: dict[Channel, DataChannel] = {}
-        self._scopes: dict[DataChannel, ChannelScope] = {}
+        self._scopes: dict[DataChannel, ObjectScope] = {}
         self._watchers: list[tuple[Callable[[], bool], Event]] = []
         self._touched: dict[DataChannel, None] = {}
 
@@ -140,10 +140,10 @@ class ChannelLink:
         """The cancel scope of a channel; its task starts when somebody asks for the first time."""
         return self._owner_of(shell).scope
 
-    def _owner_of(self, shell: DataChannel) -> ChannelScope:
+    def _owner_of(self, shell: DataChannel) -> ObjectScope:
         scope = self._scopes.get(shell)
         if scope is None:
-            scope = self._scopes[shell] = ChannelScope(shell.close)
+            scope = self._scopes[shell] = ObjectScope(shell.close)
             if self.owner is not None and shell.ready_state is not ReadyState.CLOSED:
                 self.owner.start_soon(scope.run, name=f"data channel {shell.label!r}")
         return scope

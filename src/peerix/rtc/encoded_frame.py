@@ -13,9 +13,11 @@ class EncodedFrame:
     :ivar time: seconds on the clock of the track.
     :ivar key_frame: it can be decoded without those before it; always true for sound.
     :ivar duration: seconds; 0 where it is not known.
+    :ivar codec: its MIME type, such as "video/VP8"; empty where it goes without saying.
     """
 
     data: bytes
     time: float
     key_frame: bool = True
     duration: float = 0.0
+    codec: str = ""

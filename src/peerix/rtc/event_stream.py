@@ -10,16 +10,16 @@ from anyio import EndOfStream, Event
 from anyio.abc import ObjectReceiveStream
 from anyio.lowlevel import checkpoint
 
-from peerix.rtc.events import ConnectionEvent, DataChannelReceived, LocalCandidate
+from peerix.rtc.events import ConnectionEvent, DataChannelReceived, LocalCandidate, TrackReceived, TrackRemoved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
 MAX_STATE_EVENTS = 256
 """State changes that wait in a stream. When there are more the oldest goes: the object has the present state, and
-candidates and channels, which are bounded by their own limits, are kept."""
+candidates, channels and tracks, which are bounded by their own limits, are kept."""
 
-_KEPT = (LocalCandidate, DataChannelReceived)
+_KEPT = (LocalCandidate, DataChannelReceived, TrackReceived, TrackRemoved)
 
 
 class EventStream(ObjectReceiveStream[ConnectionEvent]):

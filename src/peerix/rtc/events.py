@@ -16,7 +16,13 @@ from peerix.core.session import (
 )
 
 if TYPE_CHECKING:
+    from peerix.core.errors import PeerixError
     from peerix.rtc.data_channel import DataChannel
+    from peerix.rtc.media_stream import MediaStream
+    from peerix.rtc.received_track import ReceivedTrack
+    from peerix.rtc.rtp_receiver import RtpReceiver
+    from peerix.rtc.rtp_sender import RtpSender
+    from peerix.rtc.transceiver import RtpTransceiver
 
 
 @dataclass(slots=True)
@@ -24,6 +30,40 @@ class DataChannelReceived:
     """The other side opened a channel; it is open already."""
 
     channel: DataChannel
+
+
+@dataclass(slots=True)
+class TrackReceived:
+    """The other side began to send a track, or began again (W3C `track` event).
+
+    `streams` are those that it belongs to, at least empty; tracks of one stream have the same stream object.
+    """
+
+    track: ReceivedTrack
+    receiver: RtpReceiver
+    transceiver: RtpTransceiver
+    streams: tuple[MediaStream[ReceivedTrack], ...]
+
+
+@dataclass(slots=True)
+class TrackRemoved:
+    """The other side ceased to send a track: for good when it has `ended`, else it is `muted`.
+
+    `streams` are those that it belonged to.
+    """
+
+    track: ReceivedTrack
+    receiver: RtpReceiver
+    transceiver: RtpTransceiver
+    streams: tuple[MediaStream[ReceivedTrack], ...]
+
+
+@dataclass(slots=True)
+class SendingFailed:
+    """A track cannot be sent: there is no encoder for it, or the other side takes another codec."""
+
+    sender: RtpSender
+    error: PeerixError
 
 
 ConnectionEvent: TypeAlias = (
@@ -35,6 +75,9 @@ ConnectionEvent: TypeAlias = (
     | IceGatheringStateChanged
     | ConnectionStateChanged
     | DataChannelReceived
+    | TrackReceived
+    | TrackRemoved
+    | SendingFailed
 )
 
 __all__ = [
@@ -46,5 +89,8 @@ __all__ = [
     "IceServerFailed",
     "LocalCandidate",
     "NegotiationNeeded",
+    "SendingFailed",
     "SignalingStateChanged",
+    "TrackReceived",
+    "TrackRemoved",
 ]

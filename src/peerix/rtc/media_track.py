@@ -19,6 +19,9 @@ Kind: TypeAlias = Literal["audio", "video"]
 
 FrameT = TypeVar("FrameT")
 
+MONOTONIC = object()
+"""The clock of all that is made on this machine or has come to it: `time.monotonic`, in seconds."""
+
 MAX_FRAMES = {"audio": 250, "video": 30}
 """Frames that wait for a reader that wants all of them: five seconds of audio, one of video."""
 

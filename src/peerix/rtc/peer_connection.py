@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import asynccontextmanager
+from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from anyio import (
@@ -26,6 +28,7 @@ from peerix.core.datachannel import (
     ChannelReceived,
 )
 from peerix.core.dtls import OpenSslDtls
+from peerix.core.jsep import CreatedBy
 from peerix.core.session import (
     ConnectionState,
     ConnectionStateChanged,
@@ -35,30 +38,47 @@ from peerix.core.session import (
     Session,
     TracksChanged,
 )
-from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
+from peerix.core.session.media import (
+    BitrateChanged,
+    FrameReceived,
+    KeyFrameRequested,
+    SessionMedia,
+    SoundReceived,
+)
 from peerix.rtc.certificates import default_certificate
 from peerix.rtc.channel_link import ChannelLink
 from peerix.rtc.configuration import Configuration
 from peerix.rtc.event_stream import EventHub, EventStream
 from peerix.rtc.events import DataChannelReceived
 from peerix.rtc.gatherer import Gatherer
+from peerix.rtc.media_link import MediaLink
+from peerix.rtc.media_track import MediaTrack
 from peerix.rtc.pump import Pump
 from peerix.rtc.stats import StatsReport, collect
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from contextlib import AbstractAsyncContextManager
-    from typing import Self
+    from typing import Any, Self
 
     from peerix.core.ice import IceState
     from peerix.core.jsep import SignalingState
     from peerix.core.sdp import IceCandidate, SessionDescription
     from peerix.core.session import SessionEvent
     from peerix.rtc.data_channel import DataChannel
+    from peerix.rtc.encoder_pool import EncoderPool
+    from peerix.rtc.media_stream import MediaStream
+    from peerix.rtc.media_track import Kind
+    from peerix.rtc.rtp_parameters import RtpEncodingParameters
+    from peerix.rtc.rtp_receiver import RtpReceiver
+    from peerix.rtc.rtp_sender import RtpSender
+    from peerix.rtc.transceiver import RtpTransceiver, TransceiverDirection
 
 DRAIN_TIMEOUT = 1.0
 """Seconds that leaving the block waits for the other side to acknowledge what was sent."""
+
+_MEDIA_EVENTS = (TracksChanged, FrameReceived, SoundReceived, KeyFrameRequested, BitrateChanged)
 
 GOODBYE_REPEAT = 0.05
 """Seconds after which a goodbye that was not answered is said once more."""
@@ -70,6 +90,8 @@ class PeerConnection(AsyncContextManagerMixin):
     Its tasks run inside `async with`; leaving the block closes the connection, after what was sent has been
     acknowledged or one second has passed. A cancelled block closes at once. When `cancel_scope` is cancelled the
     connection ends and its other users get `ClosedResourceError`.
+
+    :param encoders: encodes tracks for several connections at once; the connection has encoders of its own without.
     """
 
     __slots__ = (
@@ -81,12 +103,13 @@ class PeerConnection(AsyncContextManagerMixin):
         "_entered",
         "_gatherer",
         "_hub",
+        "_media",
         "_pump",
         "_session",
         "cancel_scope",
     )
 
-    def __init__(self, configuration: Configuration | None = None) -> None:
+    def __init__(self, configuration: Configuration | None = None, *, encoders: EncoderPool | None = None) -> None:
         configuration = configuration or Configuration()
         self._certificate = certificate = configuration.certificate or default_certificate()
         self._session = Session(
@@ -96,12 +119,14 @@ class PeerConnection(AsyncContextManagerMixin):
             receive_limit=configuration.receive_limit,
             max_packet_size=configuration.max_packet_size,
             congestion_control=configuration.congestion_control,
+            media=_session_media(),
         )
         self._pump = Pump(self._session, self._dispatch)
         self._channels = ChannelLink(self._session, self._pump)
         self._pump.after_flush = self._after_wakeup
         self._gatherer = Gatherer(self._session, self._pump, configuration)
         self._hub = EventHub()
+        self._media = MediaLink(self._session, self._pump, self._hub.emit, encoders)
         self._closing = Event()
         self._ended = Event()
         self._answered = Event()
@@ -142,6 +167,7 @@ class PeerConnection(AsyncContextManagerMixin):
         with self.cancel_scope:
             async with create_task_group() as owner:
                 self._channels.owner = owner
+                self._media.start(owner)
                 try:
                     await self._closing.wait()
                     with move_on_after(DRAIN_TIMEOUT):
@@ -149,6 +175,7 @@ class PeerConnection(AsyncContextManagerMixin):
                 finally:
                     # Packets come in until the goodbye; from here on the group takes no tasks.
                     self._channels.owner = None
+                    self._media.stop()
                     owner.cancel_scope.cancel("the connection is closed")
 
     async def _say_goodbye(self) -> None:
@@ -215,6 +242,7 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.set_local_description(description, now)
+        self._media.update()
         self._pump.finish(now)
 
     async def set_remote_description(self, description: SessionDescription) -> None:
@@ -226,6 +254,7 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.set_remote_description(description, now)
+        self._media.update()
         self._gatherer.permit(now)
         self._pump.finish(now)
 
@@ -286,6 +315,61 @@ class PeerConnection(AsyncContextManagerMixin):
         shell = self._channels.shell(channel)
         self._pump.finish(now)
         return shell
+
+    # -- tracks
+
+    def add_transceiver(
+        self,
+        track_or_kind: MediaTrack[Any] | Kind,
+        *,
+        direction: TransceiverDirection = "sendrecv",
+        streams: Sequence[MediaStream[Any]] = (),
+        send_encodings: Sequence[RtpEncodingParameters] = (),
+    ) -> RtpTransceiver:
+        """Add a section of audio or video (W3C addTransceiver); the other side hears of it by the next offer.
+
+        :param track_or_kind: the track to send, or the kind of the one to receive.
+        :param streams: those that the track belongs to; the other side gets their ids.
+        :param send_encodings: limits of what is sent; several, with a `rid` each, for simulcast.
+        :raises LocalProtocolError: an id has letters that a description cannot hold, or a track a codec that cannot be
+            sent, or the extra `media` is not installed.
+        :raises ClosedResourceError: the connection is closed.
+        """
+        self._check_open()
+        track = track_or_kind if isinstance(track_or_kind, MediaTrack) else None
+        kind: Kind = track_or_kind.kind if isinstance(track_or_kind, MediaTrack) else track_or_kind
+        return self._media.add(kind, track, direction, streams, send_encodings, CreatedBy.ADD_TRANSCEIVER)
+
+    def add_track(self, track: MediaTrack[Any], *streams: MediaStream[Any]) -> RtpSender:
+        """Send a track (W3C addTrack), in a section that is there and sends nothing yet, or in a new one.
+
+        :raises LocalProtocolError: it is sent already.
+        :raises ClosedResourceError: the connection is closed.
+        """
+        self._check_open()
+        return self._media.add_track(track, streams)
+
+    def remove_track(self, sender: RtpSender) -> None:
+        """Send nothing by a sender any more (W3C removeTrack); its section stays for other tracks.
+
+        :raises ClosedResourceError: the connection is closed.
+        """
+        self._check_open()
+        self._media.remove_track(sender)
+
+    def get_transceivers(self) -> list[RtpTransceiver]:
+        """The sections of audio and video, in the order in which they were added; without the stopped ones."""
+        return self._media.transceivers
+
+    def get_senders(self) -> list[RtpSender]:
+        """What is sent, one for each transceiver."""
+        return [transceiver.sender for transceiver in self._media.transceivers]
+
+    def get_receivers(self) -> list[RtpReceiver]:
+        """What is received, one for each transceiver."""
+        return [transceiver.receiver for transceiver in self._media.transceivers]
+
+    # -- statistics and the receive window
 
     async def get_stats(self) -> StatsReport:
         """Read the statistics of the connection: W3C webrtc-stats objects by their id."""
@@ -352,10 +436,28 @@ class PeerConnection(AsyncContextManagerMixin):
                 self._gatherer.gather()
             elif isinstance(event, ResolutionNeeded):
                 self._gatherer.resolve(event.candidate)
-            elif not isinstance(
-                event, TracksChanged | FrameReceived | SoundReceived | KeyFrameRequested | BitrateChanged
-            ):
+            elif isinstance(event, _MEDIA_EVENTS):
+                self._media.dispatch(event)
+            else:
                 self._hub.emit(event)
-                if isinstance(event, ConnectionStateChanged) and event.state is ConnectionState.CLOSED:
-                    self._closing.set()
+                if isinstance(event, ConnectionStateChanged):
+                    self._handle_state(event.state)
         self._channels.finish_batch()
+
+    def _handle_state(self, state: ConnectionState) -> None:
+        if state is ConnectionState.CLOSED:
+            self._closing.set()
+        elif state is ConnectionState.CONNECTED:
+            self._media.update()
+
+
+@cache
+def _can_do_media() -> bool:
+    return find_spec("pylibsrtp") is not None
+
+
+def _session_media() -> SessionMedia | None:
+    """What media needs, where the extra is installed; else sections of media are refused."""
+    if not _can_do_media():
+        return None
+    return SessionMedia(secrets.token_bytes, time.time() - time.monotonic())

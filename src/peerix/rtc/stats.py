@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from peerix.core.dtls import DtlsState
 from peerix.core.ice import Traffic
+from peerix.rtc.media_stats import available_outgoing_bitrate, media_stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,7 @@ def collect(
         _sctp(session),
         _certificate(certificate),
         *(_channel(channel) for channel in channels),
+        *media_stats(session, _TRANSPORT),
         *(_port(port) for port in ports),
         _connection(session),
     ]
@@ -120,6 +122,7 @@ def _pair_id(pair: CandidatePair) -> str:
 
 def _pair(pair: CandidatePair, session: Session) -> Stats:
     counters = pair.counters
+    selected = pair is session.transport.ice.selected_pair
     traffic = session.transport.ice.traffic(pair.port, pair.address) or _NO_TRAFFIC
     return {
         "id": _pair_id(pair),
@@ -129,7 +132,7 @@ def _pair(pair: CandidatePair, session: Session) -> Stats:
         "remoteCandidateId": _candidate_id("IR", pair.remote),
         "state": pair.state.value,
         "nominated": pair.nominated,
-        "selected": pair is session.transport.ice.selected_pair,
+        "selected": selected,
         "priority": pair.priority,
         "packetsSent": traffic.packets_sent,
         "packetsReceived": traffic.packets_received,
@@ -142,6 +145,7 @@ def _pair(pair: CandidatePair, session: Session) -> Stats:
         "consentRequestsSent": counters.consent_requests_sent,
         "totalRoundTripTime": counters.total_round_trip_time,
         "currentRoundTripTime": counters.round_trip_time,
+        "availableOutgoingBitrate": available_outgoing_bitrate(session) if selected else None,
     }
 
 

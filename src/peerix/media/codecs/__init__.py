@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from peerix.media.codecs.audio_encoders import fixed_encoder, opus_encoder
 from peerix.media.codecs.decoders import audio_decoder, video_decoder
-from peerix.media.codecs.registry import (
+from peerix.media.codecs.video_encoders import Av1Encoder, H264Encoder, Vp8Encoder, Vp9Encoder
+from peerix.rtc.codec_registry import (
     AudioDecoder,
     AudioEncoder,
     Decoder,
@@ -21,7 +22,6 @@ from peerix.media.codecs.registry import (
     unregister_decoder,
     unregister_encoder,
 )
-from peerix.media.codecs.video_encoders import Av1Encoder, H264Encoder, Vp8Encoder, Vp9Encoder
 
 __all__ = [
     "AudioDecoder",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import av
 
+from peerix.media.frames import copy_sound
 from peerix.rtc.encoded_frame import EncodedFrame
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from av import AudioCodecContext, AudioFrame
 
-    from peerix.media.codecs.registry import AudioEncoder, EncoderSettings
+    from peerix.rtc.codec_registry import AudioEncoder, EncoderSettings
 
 FRAME_DURATION = Fraction(20, 1000)
 """Seconds of sound a packet: what all of WebRTC sends."""
@@ -72,12 +73,8 @@ class FfmpegAudioEncoder:
         self._context.encode(None)
 
     def _resample(self, frame: AudioFrame) -> list[AudioFrame]:
-        # The resampler would fill gaps of its own accord; the same frame may also be read by others.
-        pts, frame.pts = frame.pts, None
-        try:
-            return self._resampler.resample(frame)
-        finally:
-            frame.pts = pts
+        # The resampler would fill gaps of its own accord, if it knew times.
+        return self._resampler.resample(copy_sound(frame))
 
     def _encode_piece(self, piece: AudioFrame) -> list[EncodedFrame]:
         piece.pts = None

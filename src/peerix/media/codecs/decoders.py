@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import av
+import numpy as np
 from av.codec.context import ThreadType
 from av.error import FFmpegError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from av import AudioFrame, VideoFrame
 
-    from peerix.media.codecs.registry import Decoder
+    from peerix.rtc.codec_registry import AudioDecoder, Decoder
     from peerix.rtc.encoded_frame import EncodedFrame
 
 FrameT = TypeVar("FrameT")
@@ -65,6 +66,51 @@ class FfmpegDecoder(Generic[FrameT]):
                 return
 
 
+CONCEALED = 0.1
+"""Seconds within which what is made up fades to silence."""
+
+
+class FfmpegAudioDecoder(FfmpegDecoder["av.AudioFrame"]):
+    """A decoder of sound. What is missing is the last sound once more, fading."""
+
+    __slots__ = ("_faded", "_last")
+
+    def __init__(self, name: str, prepare: Callable[[av.CodecContext], None]) -> None:
+        super().__init__(name, prepare)
+        self._last: av.AudioFrame | None = None
+        self._faded = 0.0
+
+    def decode(self, frame: EncodedFrame) -> list[AudioFrame]:
+        """Decode one frame; empty when it cannot be decoded."""
+        frames = super().decode(frame)
+        if frames:
+            self._last, self._faded = frames[-1], 0.0
+        return frames
+
+    def conceal(self, time: float, duration: float, *, silence: bool) -> list[AudioFrame]:
+        """Make sound for a piece that was lost: none before the first one that arrived."""
+        last = self._last
+        if last is None:
+            return []
+        count = round(duration * last.sample_rate)
+        samples = last.to_ndarray()
+        planes = samples.shape[0]
+        channels = last.layout.nb_channels // planes
+        shaped = samples.reshape(planes, -1, channels)
+        repeated = np.resize(shaped.swapaxes(0, 1), (count, planes, channels)).swapaxes(0, 1)
+        begin = 0.0 if silence else max(1 - self._faded / CONCEALED, 0.0)
+        self._faded += duration
+        end = 0.0 if silence else max(1 - self._faded / CONCEALED, 0.0)
+        envelope = np.linspace(begin, end, count, endpoint=False).reshape(1, count, 1)
+        made_up = (repeated * envelope).astype(samples.dtype).reshape(planes, -1)
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(made_up), format=last.format.name, layout=last.layout.name
+        )
+        frame.sample_rate = last.sample_rate
+        frame.pts, frame.time_base = round(time / TIME_BASE), TIME_BASE
+        return [frame]
+
+
 def _prepare_video(context: av.CodecContext) -> None:
     # Threads by frame would hold frames back, and hang when they are freed with some inside.
     context.thread_type = ThreadType.SLICE
@@ -87,7 +133,7 @@ def video_decoder(name: str) -> Callable[[dict[str, str]], Decoder[VideoFrame]]:
     return create
 
 
-def audio_decoder(name: str, sample_rate: int, channels: int) -> Callable[[dict[str, str]], Decoder[AudioFrame]]:
+def audio_decoder(name: str, sample_rate: int, channels: int) -> Callable[[dict[str, str]], AudioDecoder]:
     """A factory of decoders of sound that FFmpeg calls `name`."""
 
     def prepare(context: av.CodecContext) -> None:
@@ -95,7 +141,7 @@ def audio_decoder(name: str, sample_rate: int, channels: int) -> Callable[[dict[
         context.sample_rate = sample_rate
         context.layout = "stereo" if channels == 2 else "mono"
 
-    def create(parameters: dict[str, str]) -> Decoder[AudioFrame]:
-        return FfmpegDecoder[av.AudioFrame](name, prepare)
+    def create(parameters: dict[str, str]) -> AudioDecoder:
+        return FfmpegAudioDecoder(name, prepare)
 
     return create

@@ -7,15 +7,18 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import av
+from av.error import FFmpegError
 from av.video.frame import PictureType
 
+from peerix.core.errors import PeerixError
 from peerix.media.codecs.scheduling import usual_scheduling
+from peerix.media.frames import PictureFitter
 from peerix.rtc.encoded_frame import EncodedFrame
 
 if TYPE_CHECKING:
     from av import VideoCodecContext, VideoFrame
 
-    from peerix.media.codecs.registry import EncoderSettings
+    from peerix.rtc.codec_registry import EncoderSettings
 
 TIME_BASE = Fraction(1, 90_000)
 
@@ -36,7 +39,7 @@ class FfmpegVideoEncoder:
     options: ClassVar[dict[str, str]] = {}
     follows_bitrate: ClassVar[bool] = False
 
-    __slots__ = ("_bitrate", "_context", "_opened_at", "_opened_bitrate", "_settings")
+    __slots__ = ("_bitrate", "_context", "_fitter", "_opened_at", "_opened_bitrate", "_settings")
 
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
@@ -44,25 +47,23 @@ class FfmpegVideoEncoder:
         self._opened_bitrate = 0
         self._opened_at = 0.0
         self._context: VideoCodecContext | None = None
+        self._fitter = PictureFitter()
 
     def encode(self, frame: VideoFrame, *, key_frame: bool = False) -> list[EncodedFrame]:
         """Encode one frame; odd sizes lose their last row or column, other pixel formats are converted."""
         time = frame.time
-        width, height = frame.width & ~1, frame.height & ~1
+        width, height = (max(round(size / self._settings.scale) & ~1, 2) for size in (frame.width, frame.height))
         context = self._context
         if context is None or (context.width, context.height) != (width, height) or self._is_reopening_due(time):
             self.close()
             context = self._context = self._open(width, height, time)
-        if frame.format.name != "yuv420p" or (frame.width, frame.height) != (width, height):
-            frame = frame.reformat(width, height, "yuv420p")
-        pts, time_base, picture = frame.pts, frame.time_base, frame.pict_type
-        frame.pts, frame.time_base = round(time * 90_000), TIME_BASE
-        frame.pict_type = PictureType.I if key_frame else PictureType.NONE
+        own = self._fitter.fit(frame, width, height)
+        own.pts, own.time_base = round(time * 90_000), TIME_BASE
+        own.pict_type = PictureType.I if key_frame else PictureType.NONE
         try:
-            packets = context.encode(frame)
-        finally:
-            # The same frame may be encoded more than once, in other sizes or formats.
-            frame.pts, frame.time_base, frame.pict_type = pts, time_base, picture
+            packets = context.encode(own)
+        except FFmpegError as error:
+            raise PeerixError(f"{self.codec_name} cannot encode a picture of {width}x{height}: {error}") from error
         return [
             EncodedFrame(bytes(packet), float((packet.pts or 0) * TIME_BASE), packet.is_keyframe) for packet in packets
         ]
@@ -99,8 +100,11 @@ class FfmpegVideoEncoder:
         # A key frame on demand only; a lost one is asked for again.
         context.gop_size = 100_000
         context.options = self._options()
-        with usual_scheduling():
-            context.open()
+        try:
+            with usual_scheduling():
+                context.open()
+        except FFmpegError as error:
+            raise PeerixError(f"{self.codec_name} cannot be opened for {width}x{height}: {error}") from error
         if self.follows_bitrate:
             context.bit_rate = self._bitrate
         self._opened_bitrate, self._opened_at = self._bitrate, time

@@ -1,4 +1,4 @@
-"""The cancel scope of a data channel."""
+"""The cancel scope of a data channel, a sender or a received track."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 
-class ChannelScope:
-    """A scope and a task group that live as long as a channel.
+class ObjectScope:
+    """A scope and a task group that live as long as an object of a connection.
 
     Made when somebody asks for them: most channels never need the task, which costs 30 us and some kilobytes.
 
-    :param close: closes the channel; called when the scope ends, however it ends.
+    :param close: closes the object; called when the scope ends, however it ends.
     """
 
     __slots__ = ("_close", "_ended", "_pending", "_task_group", "scope")
@@ -31,7 +31,7 @@ class ChannelScope:
         self._task_group: TaskGroup | None = None
 
     async def run(self) -> None:
-        """Own the tasks of the channel until it is closed or cancelled."""
+        """Own the tasks of the object until it is closed or cancelled."""
         try:
             with self.scope:
                 async with create_task_group() as task_group:
@@ -39,7 +39,7 @@ class ChannelScope:
                     for func, name in self._pending:
                         task_group.start_soon(func, name=name)
                     await self._ended.wait()
-                    task_group.cancel_scope.cancel("the channel is closed")
+                    task_group.cancel_scope.cancel("it is closed")
         finally:
             self._task_group = None
             self._close()
@@ -52,5 +52,5 @@ class ChannelScope:
             self._task_group.start_soon(func, name=name)
 
     def end(self) -> None:
-        """The channel is closed: end its tasks."""
+        """The object is closed: end its tasks."""
         self._ended.set()

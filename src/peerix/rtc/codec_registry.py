@@ -7,6 +7,8 @@ A program may add its own, such as one of its graphics card, with a higher prefe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from peerix.core.errors import PeerixError
@@ -30,12 +32,14 @@ class EncoderSettings:
     :ivar bitrate: bits a second to aim at; `Encoder.set_bitrate` changes it.
     :ivar max_bitrate: what `set_bitrate` will not exceed.
     :ivar frame_rate: frames a second to expect (video).
+    :ivar scale: by which to divide width and height of pictures.
     :ivar parameters: the format parameters that were agreed on, such as `profile-level-id` or `useinbandfec`.
     """
 
     bitrate: int
     max_bitrate: int
     frame_rate: float = 30.0
+    scale: float = 1.0
     parameters: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,10 +71,21 @@ class Decoder(Protocol[FrameT_co]):
         ...
 
 
+class AudioDecoder(Decoder["AudioFrame"], Protocol):
+    """A decoder of sound, which also makes up for what is missing."""
+
+    def conceal(self, time: float, duration: float, *, silence: bool) -> Sequence[AudioFrame]:
+        """Make sound for a piece that was lost, or `silence` where nobody spoke.
+
+        :param time: when it begins, in seconds on the clock of the track.
+        :param duration: seconds.
+        """
+        ...
+
+
 VideoEncoder: TypeAlias = "Encoder[VideoFrame]"
 AudioEncoder: TypeAlias = "Encoder[AudioFrame]"
 VideoDecoder: TypeAlias = "Decoder[VideoFrame]"
-AudioDecoder: TypeAlias = "Decoder[AudioFrame]"
 
 EncoderFactory: TypeAlias = "Callable[[EncoderSettings], Encoder[Any]]"
 DecoderFactory: TypeAlias = "Callable[[dict[str, str]], Decoder[Any]]"
@@ -92,6 +107,12 @@ class _Registry(Generic[FactoryT]):
 
     def find(self, mime_type: str) -> FactoryT:
         entries = self._entries.get(mime_type.lower())
+        try:
+            _load_built_in()
+        except ImportError:
+            if not entries:
+                raise
+        entries = self._entries.get(mime_type.lower())
         if not entries:
             known = ", ".join(sorted(self._entries)) or "none"
             raise PeerixError(f"there is no {self._what} for {mime_type}; known ones: {known}")
@@ -103,6 +124,12 @@ class _Registry(Generic[FactoryT]):
 
     def names(self) -> list[str]:
         return [name for name, entries in self._entries.items() if entries]
+
+
+@cache
+def _load_built_in() -> None:
+    """The codecs of `peerix.media` add themselves here. It is above us: whoever only moves data does without it."""
+    import_module("peerix.media.codecs")
 
 
 _encoders: _Registry[EncoderFactory] = _Registry("encoder")
@@ -133,6 +160,7 @@ def find_encoder(mime_type: str) -> EncoderFactory:
     """The preferred encoder for a type such as "video/VP8".
 
     :raises PeerixError: there is none.
+    :raises ImportError: the extra `media` is not installed.
     """
     return _encoders.find(mime_type)
 
@@ -141,15 +169,18 @@ def find_decoder(mime_type: str) -> DecoderFactory:
     """The preferred decoder for a type.
 
     :raises PeerixError: there is none.
+    :raises ImportError: the extra `media` is not installed.
     """
     return _decoders.find(mime_type)
 
 
 def encodable() -> list[str]:
     """The types for which there is an encoder, in lower case."""
+    _load_built_in()
     return _encoders.names()
 
 
 def decodable() -> list[str]:
     """The types for which there is a decoder, in lower case."""
+    _load_built_in()
     return _decoders.names()
