@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 START_TIMEOUT = 15.0  # seconds
+START_ATTEMPTS = 10
 USERNAME, PASSWORD = "user", "secret"
+
+
+class PortTakenError(Exception):
+    """Somebody else has taken a port of ours before the server could."""
 
 
 class Coturn:
@@ -66,7 +71,10 @@ class Coturn:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers.
+
+        :raises PortTakenError: it cannot have its ports.
+        """
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
         )
@@ -86,6 +94,9 @@ class Coturn:
                     probe.send(binding)
                     probe.recv(1024)
                 except OSError:
+                    if "Cannot bind" in self.log:
+                        self.stop()
+                        raise PortTakenError from None
                     if self._process.poll() is not None:
                         pytest.fail(f"coturn ended with {self._process.returncode}: {self.log[-500:]}")
                     if time.monotonic() > deadline:
@@ -144,10 +155,23 @@ def running(*arguments: str) -> Iterator[Coturn | None]:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="coturn-") as folder:
-        server = Coturn(program, Path(folder), *arguments)
-        server.start()
-        yield server
-        server.stop()
+        server = _started(program, Path(folder), arguments)
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _started(program: str, folder: Path, arguments: Sequence[str]) -> Coturn:
+    for number in range(START_ATTEMPTS):
+        (folder / f"{number}").mkdir()
+        server = Coturn(program, folder / f"{number}", *arguments)
+        try:
+            server.start()
+        except PortTakenError:
+            continue
+        return server
+    pytest.fail("coturn finds no free ports")
 
 
 def or_skip(server: Coturn | None) -> Coturn:

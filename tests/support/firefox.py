@@ -29,6 +29,9 @@ START_TIMEOUT = 60.0  # seconds: the first start makes a profile
 ENTER = "\ue007"
 """What WebDriver calls the key."""
 
+LOAD_PATIENCE = 5.0
+"""Seconds after which a page that is not there is asked for again, and as many more each time."""
+
 _FLAGS = ("--headless", "--no-remote", "--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
 
@@ -211,16 +214,18 @@ class FirefoxPage(Page):
 
     async def navigate(self, url: str) -> None:
         """Go to another page; its scripts may not have run yet."""
-        # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours.
-        while True:
-            try:
-                await self._command("browsingContext.navigate", url=url, wait="interactive")
-            except ForeignError as error:
-                if "NS_BINDING_ABORTED" not in str(error):
-                    raise
-                await anyio.sleep(0.05)
-            else:
-                return
+        # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours: the
+        # command fails, or is never answered.
+        for patience in itertools.count(LOAD_PATIENCE, LOAD_PATIENCE):
+            with anyio.move_on_after(patience):
+                try:
+                    await self._command("browsingContext.navigate", url=url, wait="interactive")
+                except ForeignError as error:
+                    if "NS_BINDING_ABORTED" not in str(error):
+                        raise
+                    await anyio.sleep(0.05)
+                else:
+                    return
 
     async def type_line(self, text: str) -> None:
         """Type into what has the focus, and press Enter."""
