@@ -109,6 +109,7 @@ class AudioReceiver:
             self.clock = SenderClock(clock_rate)
             self.buffer = None
         extended = statistics.receive(packet.sequence_number, packet.timestamp, len(packet.payload), now)
+        statistics.counters.header_octets += packet.overhead
         if extended is not None and (self.buffer is None or payload_type != self.payload_type):
             if self.buffer is not None and extended < statistics.highest:
                 return None  # late, of the codec before

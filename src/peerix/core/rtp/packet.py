@@ -44,6 +44,12 @@ class RtpPacket:
     """What follows the extension's length, a multiple of 4 bytes."""
     padding: int = 0
 
+    @property
+    def overhead(self) -> int:
+        """Bytes of the packet beside its payload."""
+        extension = 0 if self.extension_profile is None else 4 + len(self.extension_data)
+        return HEADER_SIZE + 4 * len(self.csrcs) + extension + self.padding
+
 
 def is_rtcp(data: bytes) -> bool:
     """Tell RTCP from RTP on one port by the second byte (RFC 5761 section 4)."""

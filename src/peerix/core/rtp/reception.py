@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.rtp.clock import compact_ntp, signed_difference
@@ -17,17 +18,34 @@ MAX_MISORDER = 1000
 """How late a packet may come: retransmissions without a stream of their own come later than the 100 of RFC 3550."""
 
 
+@dataclass(slots=True)
+class ReceptionCounters:
+    """What came of a source beside its payloads, and what was asked of it."""
+
+    header_octets: int = 0
+    """Bytes of headers, extensions and padding, those of repetitions too."""
+    repaired: int = 0
+    """Packets that came in the retransmission stream."""
+    repaired_octets: int = 0
+    nacks: int = 0
+    """Packets of RTCP that asked for packets."""
+    picture_losses: int = 0
+    """Requests for a key frame."""
+    frames: int = 0
+    key_frames: int = 0
+
+
 class ReceptionStatistics:
     """Sequence numbers, loss and jitter of `ssrc`, whose clock has `clock_rate` Hz."""
 
     __slots__ = (
         "_bad_sequence",
         "_base",
-        "_expected_before",
         "_last_arrival",
-        "_received_before",
         "_report",
+        "_told",
         "clock_rate",
+        "counters",
         "highest",
         "jitter",
         "octets",
@@ -48,9 +66,10 @@ class ReceptionStatistics:
         self._base = 0
         self._bad_sequence: int | None = None
         self._last_arrival: tuple[float, int] | None = None
-        self._expected_before = 0
-        self._received_before = 0
-        self._report: tuple[int, float] | None = None
+        self._told = (0, 0)
+        """What was expected and received when the last block was made."""
+        self._report: tuple[SenderReport, float] | None = None
+        self.counters = ReceptionCounters()
 
     @property
     def expected(self) -> int:
@@ -97,18 +116,24 @@ class ReceptionStatistics:
 
     def receive_sender_report(self, report: SenderReport, now: float) -> None:
         """Remember a report for the answer to it."""
-        self._report = compact_ntp(report.ntp_time), now
+        self._report = report, now
+
+    @property
+    def sender_report(self) -> SenderReport | None:
+        """What the sender said last of what it has sent."""
+        return None if self._report is None else self._report[0]
 
     def report_block(self, now: float) -> ReportBlock:
         """Make the block of the next report; the fraction lost is since the one before."""
         expected, received = self.expected, self.received
-        expected_now, received_now = expected - self._expected_before, received - self._received_before
-        self._expected_before, self._received_before = expected, received
+        expected_now, received_now = expected - self._told[0], received - self._told[1]
+        self._told = expected, received
         lost_now = expected_now - received_now
         fraction = min(lost_now * 256 // expected_now, 255) if expected_now > 0 and lost_now > 0 else 0
         last, delay = 0, 0
         if self._report is not None:
-            last, arrival = self._report
+            report, arrival = self._report
+            last = compact_ntp(report.ntp_time)
             delay = min(int((now - arrival) * 65_536), 0xFFFFFFFF)
         return ReportBlock(
             self.ssrc,
@@ -122,7 +147,8 @@ class ReceptionStatistics:
 
     def _begin(self, extended: int) -> None:
         self.highest = self._base = extended
-        self.received = self._expected_before = self._received_before = 0
+        self.received = 0
+        self._told = (0, 0)
         self._last_arrival = None
 
     def _measure_jitter(self, timestamp: int, now: float) -> None:

@@ -20,14 +20,14 @@ class TransmissionStatistics:
     __slots__ = (
         "_reference",
         "_wall_offset",
+        "block",
         "clock_rate",
-        "fraction_lost",
         "octets",
         "packets",
-        "remote_jitter",
-        "remote_lost",
         "round_trip_time",
+        "round_trips",
         "ssrc",
+        "total_round_trip_time",
     )
 
     def __init__(self, ssrc: int, clock_rate: int, wall_offset: float) -> None:
@@ -40,10 +40,26 @@ class TransmissionStatistics:
         """Of payloads."""
         self.round_trip_time: float | None = None
         """Seconds; None before the other side answered a report."""
-        self.fraction_lost = 0.0
-        self.remote_lost = 0
-        self.remote_jitter = 0.0
+        self.round_trips = 0
+        """How often it was measured."""
+        self.total_round_trip_time = 0.0
+        self.block: ReportBlock | None = None
+        """What the other side said last of this source."""
+
+    @property
+    def fraction_lost(self) -> float:
+        """The share of packets that did not arrive between the last two reports."""
+        return 0.0 if self.block is None else self.block.fraction_lost / 256
+
+    @property
+    def remote_lost(self) -> int:
+        """Packets that did not arrive; duplicates make it negative."""
+        return 0 if self.block is None else self.block.cumulative_lost
+
+    @property
+    def remote_jitter(self) -> float:
         """Seconds."""
+        return 0.0 if self.block is None else self.block.jitter / self.clock_rate
 
     def count(self, packets: int, octets: int) -> None:
         """Count packets that left, and the bytes of their payloads."""
@@ -64,12 +80,12 @@ class TransmissionStatistics:
 
     def receive_report_block(self, block: ReportBlock, now: float) -> None:
         """Take what the other side says of this source."""
-        self.fraction_lost = block.fraction_lost / 256
-        self.remote_lost = block.cumulative_lost
-        self.remote_jitter = block.jitter / self.clock_rate
+        self.block = block
         measured = round_trip(ntp_of(now + self._wall_offset), block.last_sender_report, block.delay_since_last)
         if measured is not None:
             self.round_trip_time = measured
+            self.round_trips += 1
+            self.total_round_trip_time += measured
 
 
 class ReferenceTimes:

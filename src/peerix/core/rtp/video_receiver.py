@@ -85,6 +85,7 @@ class VideoReceiver:
         extended = statistics.receive(packet.sequence_number, packet.timestamp, len(packet.payload), now)
         if extended is None:
             return []
+        statistics.counters.header_octets += packet.overhead
         if self.nack is not None:
             self.nack.receive(extended, now)
         self._take_extensions(extended, extensions)
@@ -97,9 +98,13 @@ class VideoReceiver:
         payload_type = self._rtx.get(packet.payload_type)
         if payload_type is None or self.statistics is None:
             return []
+        counters = self.statistics.counters
+        counters.header_octets += packet.overhead
         original = read_rtx(packet, self.statistics.ssrc, payload_type)
         if original is None:
             return []
+        counters.repaired += 1
+        counters.repaired_octets += len(original.payload)
         extended = self.statistics.extend(original.sequence_number)
         if extended is None or extended > self.statistics.highest:
             return []  # nobody asked for that yet
@@ -136,10 +141,12 @@ class VideoReceiver:
         if self.statistics is None or self.buffer is None:
             return []
         requests: list[RtcpPacket] = []
-        ssrc = self.statistics.ssrc
+        ssrc, counters = self.statistics.ssrc, self.statistics.counters
         if self.nack is not None and (lost := self.nack.due(now, round_trip)):
+            counters.nacks += 1
             requests.append(Nack(self._sender_ssrc, ssrc, lost))
         if self.buffer.take_key_frame_request(now):
+            counters.picture_losses += 1
             requests.append(PictureLoss(self._sender_ssrc, ssrc))
         return requests
 
@@ -174,6 +181,9 @@ class VideoReceiver:
             self.playout.arrived(time, now)
             frame.playout_at = self.playout.playout_at(time)
             frame.rotation = self._turns.take(frame.end)
+            if self.statistics is not None:
+                self.statistics.counters.frames += 1
+                self.statistics.counters.key_frames += frame.key_frame
             if frame.key_frame and self.nack is not None:
                 self.nack.forget_before(frame.end)
         return frames

@@ -128,11 +128,12 @@ class Receiving:
         streams = (self.audio, *self.video.values())
         return [stream.statistics for stream in streams if stream is not None and stream.statistics is not None]
 
-    def _codec_of(self, stream: AudioReceiver | VideoReceiver) -> BoundCodec | None:
+    def codec_of(self, stream: AudioReceiver | VideoReceiver) -> BoundCodec | None:
+        """Give the codec of what comes; None before anything did."""
         return None if stream.payload_type is None else self._codecs.get(stream.payload_type)
 
     def _frames(self, rid: str, stream: VideoReceiver, frames: list[ReceivedFrame], now: float) -> list[ReceivedMedia]:
-        codec = self._codec_of(stream)
+        codec = self.codec_of(stream)
         if codec is None:
             return []
         time_of, clock = self._timelines[rid].time_of, stream.clock
@@ -142,7 +143,7 @@ class Receiving:
         ]
 
     def _sounds(self, stream: AudioReceiver, units: list[AudioUnit], now: float) -> list[ReceivedMedia]:
-        codec, clock = self._codec_of(stream), stream.clock
+        codec, clock = self.codec_of(stream), stream.clock
         if codec is None or clock is None:
             return []
         time_of = self._timelines[""].time_of
