@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from anyio import create_task_group, fail_after, sleep, wait_all_tasks_blocked
 
-from peerix.rtc import Configuration, PeerConnection, gatherer, network_watch
+from peerix.rtc import Configuration, PeerConnection, UdpMux, gatherer, network_watch, udp_mux
 from peerix.rtc.interfaces import InterfaceAddress
 from peerix.rtc.network_watch import NetworkWatch
-from tests.support.connections import connected_pair, negotiate
+from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
 from tests.support.stun_server import stun_server
 
 if TYPE_CHECKING:
@@ -194,3 +195,60 @@ async def test_an_address_that_comes_is_signalled_and_one_that_went_is_forgotten
             while await used() != {"127.0.0.2"}:
                 await sleep(0.005)
         await channel.send("still here")
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that a shared port finds on this machine."""
+    found = ["127.0.0.1"]
+    monkeypatch.setattr(udp_mux, "interface_addresses", lambda: list(found))
+    monkeypatch.setattr(udp_mux, "can_bind", lambda host: host in found)
+    return found
+
+
+async def test_a_shared_port_follows_its_host_with_its_connections(machine: Machine, hosts: list[str]) -> None:
+    async with (
+        UdpMux() as mux,
+        PeerConnection(Configuration(udp_mux=mux)) as a,
+        PeerConnection(LOOPBACK) as b,
+        b.events() as events,
+    ):
+        channel = a.create_data_channel("chat")
+        await negotiate(a, b)
+        with fail_after(8):
+            await channel.wait_open()
+            theirs = await next_channel(events)
+        hosts[:] = ["127.0.0.2"]
+        machine.addresses.clear()
+
+        async def used() -> set[tuple[object, object]]:
+            stats = await a.get_stats()
+            return {(entry["address"], entry["port"]) for entry in stats.values() if entry["type"] == "udp-port"}
+
+        with fail_after(8):
+            while await used() != {("127.0.0.2", mux.port)}:
+                await sleep(0.005)
+            await channel.send("still here")
+            assert await theirs.receive() == "still here"
+
+
+async def test_a_shared_port_follows_its_host_when_nobody_uses_it(machine: Machine, hosts: list[str]) -> None:
+    async with UdpMux() as mux:
+        await wait_all_tasks_blocked()  # it watches
+        hosts[:] = ["127.0.0.1", "127.0.0.2"]
+        machine.addresses.clear()
+        await until(lambda: mux.hosts == ["127.0.0.1", "127.0.0.2"])
+        hosts.remove("127.0.0.1")
+        machine.addresses.append(InterfaceAddress("eth0", "192.0.2.7"))
+        await until(lambda: mux.hosts == ["127.0.0.2"])
+
+
+async def test_a_shared_port_leaves_an_address_to_the_program_that_has_the_port_there(hosts: list[str]) -> None:
+    async with UdpMux() as mux:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.2", mux.port))
+            hosts.append("127.0.0.2")
+            mux.follow_network()
+            assert mux.hosts == ["127.0.0.1"]
+        mux.follow_network()
+        assert mux.hosts == ["127.0.0.1", "127.0.0.2"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from tests.support.agents import ProcessAgent
     from tests.support.network_lab import Host, Lab
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +96,29 @@ async def test_a_connection_survives_the_move_to_another_address(
         # The one who stayed has another way before anybody is told that the old one is gone.
         assert await other.request("states") == ["connecting", "connected"]
         assert (await mover.request("states"))[-1] == "connected"
+
+
+@pytest.mark.slow
+async def test_a_connection_on_a_shared_port_survives_the_move_to_another_address(
+    neighbours: tuple[Lab, Host, Host], anyio_backend: object
+) -> None:
+    _, a, b = neighbours
+    a.add_address("eth0", "10.0.0.1/24")
+    b.add_address("eth0", "10.0.0.2/24")
+    with peers_in((a, b), anyio_backend, share_port=True) as (mover, other):
+        await connect(mover, other)
+        [before] = await sockets_of(mover)
+        a.ip("address", "del", "10.0.0.1/24", "dev", "eth0")
+        a.add_address("eth0", "10.0.0.3/24")
+        await talk(mover, other, "I have moved")
+        await talk(other, mover, "so I hear")
+        assert await sockets_of(mover) == [("10.0.0.3", before[1])]
+
+
+async def sockets_of(peer: ProcessAgent) -> list[tuple[str, int]]:
+    """Address and port of each of its sockets, without those of link-local addresses."""
+    entries = [entry for entry in await peer.request("stats") if entry["type"] == "udp-port"]
+    return [(entry["address"], entry["port"]) for entry in entries]
 
 
 async def test_a_connection_goes_on_by_another_interface_when_one_is_unplugged(

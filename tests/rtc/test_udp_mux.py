@@ -100,6 +100,12 @@ async def test_answers_of_one_stun_server_reach_every_connection() -> None:
                 assert "typ srflx" in (connection.local_description.sdp if connection.local_description else "")
 
 
+async def test_a_mux_may_be_left_before_its_sockets_are_read() -> None:
+    for _ in range(2):
+        async with UdpMux(addresses=("127.0.0.1",)) as mux:
+            assert mux.port
+
+
 async def test_a_mux_that_is_not_entered_cannot_be_used() -> None:
     async with PeerConnection(Configuration(udp_mux=UdpMux())) as a:
         a.create_data_channel("chat")

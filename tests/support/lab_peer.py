@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,9 +24,12 @@ from peerix.rtc import (
     LocalCandidate,
     PeerConnection,
     SessionDescription,
+    UdpMux,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from peerix.rtc import EventStream
 
 PATIENCE = 40.0  # seconds
@@ -99,10 +103,15 @@ class LabPeer:
         return list((await self.connection.get_stats()).values())
 
 
-def configuration(options: dict[str, Any]) -> Configuration:
-    """Make a configuration out of JSON."""
+@asynccontextmanager
+async def configured(options: dict[str, Any]) -> AsyncIterator[Configuration]:
+    """Make a configuration out of JSON; `share_port` has a shared port in it."""
     servers = [IceServer(**server) for server in options.pop("ice_servers", ())]
-    return Configuration(ice_servers=servers, **options)
+    if options.pop("share_port", False):
+        async with UdpMux() as mux:
+            yield Configuration(ice_servers=servers, udp_mux=mux, **options)
+    else:
+        yield Configuration(ice_servers=servers, **options)
 
 
 async def main() -> None:
@@ -110,7 +119,8 @@ async def main() -> None:
     lines = anyio.wrap_file(sys.stdin)
     options = json.loads(sys.argv[2])
     async with (
-        PeerConnection(configuration(options)) as connection,
+        configured(options) as configuration,
+        PeerConnection(configuration) as connection,
         connection.events() as events,
         create_task_group() as tasks,
     ):

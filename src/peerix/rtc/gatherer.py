@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from anyio import create_task_group
+from anyio import ClosedResourceError, create_task_group
 
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import local_preferences
@@ -70,8 +70,11 @@ class Gatherer:
                 continue
             now = time.monotonic()
             before = set(self.udp_ports)
+            if self._configuration.udp_mux is not None:
+                self._configuration.udp_mux.follow_network()
             self._close_lost_ports(now)
-            self.open_ports()
+            with suppress(ClosedResourceError):  # the block of the shared port has ended
+                self.open_ports()
             self._servers.follow_network(now, has_slept=has_slept)
             shared_multicast_dns().join()
             self._start(tasks)
@@ -82,7 +85,7 @@ class Gatherer:
     def _close_lost_ports(self, now: float) -> None:
         for port in self.udp_ports:
             # A shared port is its owner's; an address that is only not used any more, for another one, still works.
-            if isinstance(port, UdpPort) and not can_bind(port.socket.address[0]):
+            if port.closed if isinstance(port, MuxPort) else not can_bind(port.socket.address[0]):
                 self._pump.remove_port(port.port_id)
                 self._session.remove_local_port(port.port_id, now)
 
@@ -134,15 +137,14 @@ class Gatherer:
 
     def _share_ports(self, mux: UdpMux) -> None:
         ice = self._session.transport.ice
-        ports = [port for port in self._pump.ports if isinstance(port, MuxPort)]
-        if not ports:
-            ports = mux.attach(self._pump, ice.is_known)
-            preferences = local_preferences([port.socket.address[0] for port in ports])
-            for port, preference in zip(ports, preferences, strict=True):
-                self._pump.add_port(port)
-                self._announce(port, preference)
-        for port in ports:
-            port.take_ufrag(ice.local_parameters.ufrag)
+        bound = {port.socket.address[0] for port in self.udp_ports}
+        preferences = dict(zip(mux.hosts, local_preferences(mux.hosts), strict=True))
+        for port in mux.attach(self._pump, ice.is_known, bound):
+            self._pump.add_port(port)
+            self._announce(port, preferences[port.socket.address[0]])
+        for shared in self.udp_ports:
+            if isinstance(shared, MuxPort):
+                shared.take_ufrag(ice.local_parameters.ufrag)
 
     def _announce(self, port: UdpPort | MuxPort, preference: int) -> None:
         host, number = port.socket.address

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from anyio import AsyncContextManagerMixin, ClosedResourceError
@@ -11,13 +11,16 @@ from anyio import AsyncContextManagerMixin, ClosedResourceError
 from peerix.core.errors import LocalProtocolError
 from peerix.core.ice import receiving_ufrag
 from peerix.rtc.datagram_socket import DatagramSocket
-from peerix.rtc.interfaces import interface_addresses
+from peerix.rtc.interfaces import can_bind, interface_addresses
+from peerix.rtc.network_watch import shared_network_watch
 from peerix.rtc.udp_port import UdpPort
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from typing import Self
+
+    from anyio.abc import TaskGroup
 
     from peerix.rtc.datagram_socket import Address, Received
     from peerix.rtc.pump import Pump
@@ -38,6 +41,9 @@ _STUN_HEADER = 20
 class UdpMux(AsyncContextManagerMixin):
     """UDP sockets with one port number, on one or more addresses, that many connections share.
 
+    They follow this host: an address that comes gets a socket, if the port is free there; the one of an address that
+    went is closed.
+
     For servers behind a firewall with one open port: enter it, and give it to `Configuration(udp_mux=...)` of every
     connection; all of them live inside its block. Two connections between the same two muxes cannot be told apart once
     data flows: only one of the two sides may be a mux then.
@@ -49,38 +55,77 @@ class UdpMux(AsyncContextManagerMixin):
 
     def __init__(self, port: int = 0, addresses: Sequence[str] | None = None) -> None:
         self._wanted = addresses
-        self._sockets: list[MuxSocket] = []
+        self._sockets: dict[str, MuxSocket] = {}
+        self._tasks: TaskGroup | None = None
         self.port = port
 
     @asynccontextmanager
     async def __asynccontextmanager__(self) -> AsyncGenerator[Self]:
-        if self._sockets:
+        if self._tasks is not None:
             message = "a UdpMux is entered once at a time"
             raise LocalProtocolError(message)
         async with owned_task_group() as tasks:
+            self._tasks = tasks
             try:
-                for host in interface_addresses() if self._wanted is None else self._wanted:
-                    sock = DatagramSocket(host, self.port)
-                    self.port = sock.address[1]
-                    self._sockets.append(MuxSocket(sock))
-                for shared in self._sockets:
-                    shared.port.start(tasks)
+                for host in self._addresses():
+                    self._open(host, tasks)
+                tasks.start_soon(self._watch_network, name="network watch of a shared port")
                 yield self
             finally:
-                for shared in self._sockets:
-                    shared.port.close()
+                for shared in self._sockets.values():
+                    shared.close()
                 self._sockets.clear()
+                self._tasks = None
                 tasks.cancel_scope.cancel("the shared port is closed")
 
-    def attach(self, pump: Pump, is_known: Callable[[int, Address], bool]) -> list[MuxPort]:
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses that have a socket now."""
+        return list(self._sockets)
+
+    def _addresses(self) -> Sequence[str]:
+        return interface_addresses() if self._wanted is None else self._wanted
+
+    def _open(self, host: str, tasks: TaskGroup) -> None:
+        sock = DatagramSocket(host, self.port)
+        self.port = sock.address[1]
+        shared = self._sockets[host] = MuxSocket(sock)
+        shared.port.start(tasks)
+
+    async def _watch_network(self) -> None:
+        watch = shared_network_watch()
+        while True:
+            await watch.changed()
+            self.follow_network()
+
+    def follow_network(self) -> None:
+        """Look which addresses this host has; connections that hear of a change before the mux does call it, too."""
+        if self._tasks is None:
+            return
+        for host in self.hosts:
+            if not can_bind(host):
+                self._sockets.pop(host).close()
+        for host in self._addresses():
+            if host not in self._sockets:
+                with suppress(OSError):  # it went away since it was listed, or another program has the port there
+                    self._open(host, self._tasks)
+
+    def attach(
+        self, pump: Pump, is_known: Callable[[int, Address], bool], attached: Collection[str] = ()
+    ) -> list[MuxPort]:
         """Give a connection its part of every socket.
 
         :param is_known: tells whether a signed check or answer came to the port from a source.
+        :param attached: addresses of sockets that it has a part of already.
         :raises ClosedResourceError: the mux is not entered.
         """
-        if not self._sockets:
+        if self._tasks is None:
             raise ClosedResourceError
-        return [MuxPort(pump.new_port_id(), shared, pump, is_known) for shared in self._sockets]
+        return [
+            MuxPort(pump.new_port_id(), shared, pump, is_known)
+            for host, shared in self._sockets.items()
+            if host not in attached
+        ]
 
 
 class MuxPort:
@@ -103,6 +148,11 @@ class MuxPort:
         return self._shared.port.socket
 
     @property
+    def closed(self) -> bool:
+        """Whether the address of the socket is gone."""
+        return self._shared.closed
+
+    @property
     def blocked(self) -> bool:
         """Whether the system had no room for all that was sent."""
         return self._shared.port.blocked
@@ -117,6 +167,8 @@ class MuxPort:
 
     def send(self, destination: Address, buffer: bytes, segment_size: int) -> None:
         """Send datagrams; a STUN request is remembered, so that its answer comes back here."""
+        if self._shared.closed:
+            return
         if buffer[0] <= _STUN_LAST and _is_request(buffer):
             self._shared.expect(buffer[8:20], self)
         port = self._shared.port
@@ -142,15 +194,24 @@ class MuxPort:
 
 
 class MuxSocket:
-    """One socket of a mux, and who shares it."""
+    """One socket of a mux, and who shares it.
 
-    __slots__ = ("_by_source", "_by_transaction", "by_ufrag", "port")
+    :ivar closed: its address is gone; those who share it have not noticed yet.
+    """
+
+    __slots__ = ("_by_source", "_by_transaction", "by_ufrag", "closed", "port")
 
     def __init__(self, sock: DatagramSocket) -> None:
         self.port = UdpPort(0, sock, self)
         self.by_ufrag: dict[str, MuxPort] = {}
         self._by_source: dict[Address, MuxPort] = {}
         self._by_transaction: OrderedDict[bytes, MuxPort] = OrderedDict()
+        self.closed = False
+
+    def close(self) -> None:
+        """Nothing is sent or received any more."""
+        self.closed = True
+        self.port.close()
 
     def receive_datagrams(self, port: int, batch: list[Received], now: float) -> None:
         """Hand every connection its datagrams; what is for none is dropped."""

@@ -113,6 +113,9 @@ class UdpPort:
     async def _read(self) -> None:
         sock = self.socket
         for wake_up in count():
+            # It may be closed before this task begins; trio takes all closed sockets, which have one number, for one.
+            if sock.sock.fileno() < 0:
+                return
             try:
                 await wait_readable(sock.sock)
             except (ClosedResourceError, OSError, ValueError):
