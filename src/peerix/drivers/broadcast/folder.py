@@ -24,6 +24,8 @@ LOCK_TIMEOUT = 5.0
 """Seconds to wait for the folder's lock, which is held for well under a millisecond."""
 
 _LOCK_RETRY = 0.002
+"""Seconds between two attempts: to wait in flock itself takes a thread that no cancellation reaches."""
+
 _PRIVATE = 0o700
 _PUBLIC = 0o1777
 

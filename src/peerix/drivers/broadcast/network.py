@@ -30,6 +30,7 @@ FLUSH_TIMEOUT = 0.5
 _RECEIVE_SIZE = 65536
 _RECEIVE_BATCH = 16
 _ACCEPT_PAUSE = 0.05
+"""Seconds after a sender could not be accepted: the listener stays readable, and descriptors come back in silence."""
 
 
 class Network:

@@ -20,6 +20,7 @@ FLUSH_TIMEOUT = 2
 """Seconds to wait for the server's word that a subscription is in effect."""
 
 _WRITE_INTERVAL = 0.001
+"""Seconds between two looks at what nats-py has not written yet: it has no event for that."""
 
 
 class NatsSession:
@@ -134,7 +135,7 @@ class NatsSession:
         with anyio.move_on_after(FLUSH_TIMEOUT), suppress(*connection_errors()):
             # The question of `flush` overtakes what nats-py has not written yet: its answer would come too
             # early.
-            while client.is_connected and client.pending_data_size:  # noqa: ASYNC110 - nats-py has no event for it
+            while client.is_connected and client.pending_data_size:  # noqa: ASYNC110 - there is no event for it
                 await anyio.sleep(_WRITE_INTERVAL)
             if client.is_connected:
                 await client.flush(FLUSH_TIMEOUT)
