@@ -138,6 +138,19 @@ class SendStream:
             self._sequence = self._sequence + 1 & 0xFFFF
         return packets
 
+    def number_event(self, payload: bytes, payload_type: int, began_at: float, *, marker: bool) -> SentPacket:
+        """Number a packet that tells of something beside the frames; it has the timestamp of its beginning.
+
+        :param began_at: monotonic seconds.
+        """
+        time = self.statistics.timestamp_at(began_at)
+        if time is None:
+            time = self._timestamp_offset
+            self.statistics.set_reference(time, began_at)
+        packet = SentPacket(payload_type, marker, self._sequence, time, payload, began_at)
+        self._sequence = self._sequence + 1 & 0xFFFF
+        return packet
+
     def write(self, packet: SentPacket, transport_sequence: int, now: float) -> bytes:
         """Write a packet that leaves now, for the first time."""
         packet.sent_at = now

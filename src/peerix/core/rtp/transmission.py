@@ -70,12 +70,18 @@ class TransmissionStatistics:
         """Tell that what has this timestamp was captured at that monotonic time."""
         self._reference = captured_at, timestamp
 
-    def sender_report(self, now: float) -> SenderReport | None:
-        """Make a report; None as long as nothing was sent."""
-        if self._reference is None or not self.packets:
+    def timestamp_at(self, time: float) -> int | None:
+        """Give the timestamp of what is captured at a monotonic time; None as long as nothing was."""
+        if self._reference is None:
             return None
         captured_at, timestamp = self._reference
-        rtp_time = timestamp + round((now - captured_at) * self.clock_rate) & 0xFFFFFFFF
+        return timestamp + round((time - captured_at) * self.clock_rate) & 0xFFFFFFFF
+
+    def sender_report(self, now: float) -> SenderReport | None:
+        """Make a report; None as long as nothing was sent."""
+        rtp_time = self.timestamp_at(now)
+        if rtp_time is None or not self.packets:
+            return None
         return SenderReport(self.ssrc, ntp_of(now + self._wall_offset), rtp_time, self.packets, self.octets)
 
     def receive_report_block(self, block: ReportBlock, now: float) -> None:

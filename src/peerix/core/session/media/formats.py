@@ -23,6 +23,7 @@ AUDIO_CODECS = (
     Codec("audio", "G722", 8_000, 9),
     Codec("audio", "PCMU", 8_000, 0),
     Codec("audio", "PCMA", 8_000, 8),
+    Codec("audio", "telephone-event", 48_000, 110),
     Codec("audio", "telephone-event", 8_000, 126),
 )
 

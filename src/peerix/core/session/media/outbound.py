@@ -100,6 +100,7 @@ class Outbound:
     def packets_to_send(self, now: float) -> list[bytes]:
         """What leaves now, not yet encrypted."""
         packets: list[bytes] = []
+        self._put_tones(now)
         for encoding, packet, is_again in self.pacer.take(now):
             written = self._write(encoding, packet, is_again=is_again, now=now)
             if written is not None:
@@ -107,6 +108,14 @@ class Outbound:
         if self.estimator.prober.active is not None:
             packets += self._fill_probe(now)
         return packets
+
+    def _put_tones(self, now: float) -> None:
+        for sending in self.sending.values():
+            at = sending.tones.next_timeout()
+            if at is not None and now >= at:
+                encoding = next(iter(sending.encodings.values()))
+                for packet in sending.tone_packets(now):
+                    self.pacer.put((encoding, packet, False), len(packet.payload), AUDIO)
 
     def _write(self, encoding: Encoding, packet: SentPacket, *, is_again: bool, now: float) -> bytes | None:
         stream = encoding.stream
@@ -138,7 +147,8 @@ class Outbound:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout`, and then `packets_to_send`, want to be called."""
-        times = (self.pacer.next_timeout(), self.estimator.next_timeout())
+        times = [self.pacer.next_timeout(), self.estimator.next_timeout()]
+        times += [sending.tones.next_timeout() for sending in self.sending.values()]
         return min((time for time in times if time is not None), default=None)
 
     def follow_estimate(self) -> float:

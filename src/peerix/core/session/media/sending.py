@@ -15,6 +15,7 @@ from peerix.core.rtp.header_extensions import (
 )
 from peerix.core.rtp.payload import KEY_FRAME_TESTS, VIDEO_PACKETIZERS
 from peerix.core.rtp.send_stream import SendStream, StreamParameters
+from peerix.core.session.media.tones import Tones
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,6 +29,9 @@ MAX_DATAGRAM = 1200
 
 SRTP_OVERHEAD = 16
 """What the largest profile adds to a packet."""
+
+_NO_CODECS = ("telephone-event", "red")
+"""Formats of audio that say nothing by themselves."""
 
 
 @dataclass(slots=True)
@@ -108,6 +112,7 @@ class Sending:
     :param new_ssrc: chooses SSRCs for the encodings beside the first one, which descriptions do not name.
     :ivar parameters: what was agreed on.
     :ivar encodings: what is sent now, by RID; an only one has the empty name.
+    :ivar tones: dial tones that wait for their time.
     :ivar playout_delay: what receivers are asked to wait, where they agreed on that extension.
     """
 
@@ -120,6 +125,7 @@ class Sending:
         "encodings",
         "parameters",
         "playout_delay",
+        "tones",
     )
 
     def __init__(
@@ -139,6 +145,7 @@ class Sending:
         self._first_rid = next(iter(transceiver.outgoing.rids), "")
         self.parameters = parameters
         self.playout_delay: PlayoutDelay | None = None
+        self.tones = Tones()
         self.encodings: dict[str, Encoding] = {}
         self._configure(transceiver)
 
@@ -185,7 +192,27 @@ class Sending:
     @property
     def codec(self) -> BoundCodec:
         """What is sent: the first codec that the other side takes."""
-        return self.parameters.codecs[0]
+        codecs = self.parameters.codecs
+        return next((one for one in codecs if one.codec.name.lower() not in _NO_CODECS), codecs[0])
+
+    @property
+    def tone_codec(self) -> BoundCodec | None:
+        """The format of dial tones whose clock is that of the sound (RFC 4733 section 2.1), if both sides know it."""
+        clock_rate = self.codec.codec.clock_rate
+        known = (one for one in self.parameters.codecs if one.codec.name.lower() == "telephone-event")
+        return next((one for one in known if one.codec.clock_rate == clock_rate), None)
+
+    def tone_packets(self, now: float) -> list[SentPacket]:
+        """Give the packets of dial tones that leave now."""
+        bound = self.tone_codec
+        if bound is None:
+            self.tones.clear()
+            return []
+        return [
+            stream.number_event(tone.payload, bound.payload_type, tone.began_at, marker=tone.first)
+            for tone in self.tones.due(bound.codec.clock_rate, now)
+            for stream in self.streams
+        ]
 
     @property
     def streams(self) -> Iterable[SendStream]:

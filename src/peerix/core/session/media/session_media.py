@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.dtls import DtlsRole
+from peerix.core.errors import LocalProtocolError
 from peerix.core.session.media.formats import DEFAULT_CAPABILITIES
 from peerix.core.session.media.outbound import MAX_BITRATE
 from peerix.core.session.media.transport import MediaTransport
@@ -81,6 +82,15 @@ class SessionMedia:
         """Send an encoded frame; see `MediaTransport.send`."""
         if self.transport is not None:
             self.transport.send(mid, data, timestamp, captured_at, rid=rid, rotation=rotation, audio_level=audio_level)
+
+    def send_tone(self, mid: str, digit: str, duration: float = 0.1, gap: float = 0.07) -> None:
+        """Send a dial tone; see `MediaTransport.send_tone`.
+
+        :raises LocalProtocolError: as it says, and before there is a section.
+        """
+        if self.transport is None:
+            raise LocalProtocolError("nothing was agreed on yet")
+        self.transport.send_tone(mid, digit, duration, gap)
 
     def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
         """Ask for a delay of a section; see `MediaTransport.set_playout_delay`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.errors import LocalProtocolError
 from peerix.core.rtp.header_extensions import PlayoutDelay
 from peerix.core.rtp.packet import is_rtcp
 from peerix.core.session.media.events import BitrateChanged, MediaEvent
@@ -102,6 +103,19 @@ class MediaTransport:
         """
         if self._srtp is not None:
             self.outbound.send(mid, rid, OutgoingFrame(data, timestamp, captured_at, rotation, audio_level))
+
+    def send_tone(self, mid: str, digit: str, duration: float = 0.1, gap: float = 0.07) -> None:
+        """Send a dial tone beside the sound of a section, after those that wait (RFC 4733, W3C insertDTMF).
+
+        :param digit: one of "0123456789*#ABCD".
+        :param duration: seconds, 0.04 to 6.
+        :param gap: seconds of silence before the next tone, at least 0.03.
+        :raises LocalProtocolError: there is no such digit, too many wait, or the other side takes no tones.
+        """
+        sending = self.sending.get(mid)
+        if sending is None or sending.tone_codec is None:
+            raise LocalProtocolError("the other side takes no tones in this section")
+        sending.tones.add(digit, duration, gap)
 
     def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
         """Ask the receivers of a section to show pictures so many seconds after they came, where they know of that."""
