@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         EventsLost,
         IceCandidateError,
         LocalProtocolError,
+        MediaStreamError,
         MessageTooLarge,
         NegotiationError,
         PeerixError,
@@ -35,12 +36,15 @@ if TYPE_CHECKING:
         ErrorEvent,
         MessageEvent,
         PeerEvent,
+        StreamEvent,
+        TrackEvent,
     )
+    from peerix.media_parameters import AudioParameters, VideoParameters
     from peerix.messages import MessageData
     from peerix.peer import Peer
     from peerix.raw_carrier import ChannelStatistics
     from peerix.remote_peer import RemotePeer
-    from peerix.rtc import ConnectionState, IceServer
+    from peerix.rtc import ConnectionState, IceServer, MediaStream
     from peerix.transfers import Progress, Transfer
 
 _HOMES = {
@@ -52,6 +56,7 @@ _HOMES = {
         "EventsLost",
         "IceCandidateError",
         "LocalProtocolError",
+        "MediaStreamError",
         "MessageTooLarge",
         "NegotiationError",
         "PeerixError",
@@ -69,18 +74,22 @@ _HOMES = {
         "ErrorEvent",
         "MessageEvent",
         "PeerEvent",
+        "StreamEvent",
+        "TrackEvent",
     ),
+    "peerix.media_parameters": ("AudioParameters", "VideoParameters"),
     "peerix.messages": ("MessageData",),
     "peerix.peer": ("Peer",),
     "peerix.raw_carrier": ("ChannelStatistics",),
     "peerix.remote_peer": ("RemotePeer",),
-    "peerix.rtc": ("ConnectionState", "IceServer"),
+    "peerix.rtc": ("ConnectionState", "IceServer", "MediaStream"),
     "peerix.transfers": ("Progress", "Transfer"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Addon",
+    "AudioParameters",
     "BroadcastDriver",
     "ChannelErrorEvent",
     "ChannelEvent",
@@ -96,6 +105,8 @@ __all__ = [
     "IceCandidateError",
     "IceServer",
     "LocalProtocolError",
+    "MediaStream",
+    "MediaStreamError",
     "MemoryDriver",
     "MessageData",
     "MessageEvent",
@@ -110,9 +121,12 @@ __all__ = [
     "RemotePeer",
     "RemoteProtocolError",
     "SignalingError",
+    "StreamEvent",
+    "TrackEvent",
     "Transfer",
     "TransferAborted",
     "TransferTimeout",
+    "VideoParameters",
 ]
 
 

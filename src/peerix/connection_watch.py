@@ -18,13 +18,16 @@ class ConnectionWatch:
     :param polite: whether this side is the polite one.
     """
 
-    __slots__ = ("_control_open", "_deadline", "_polite", "_restart_at", "_timeout", "state")
+    __slots__ = ("_deadline", "_polite", "_restart_at", "_timeout", "control_open", "failed", "state")
 
     def __init__(self, timeout: float, now: float, *, polite: bool) -> None:
         self.state = ConnectionState.NEW
+        self.failed = False
+        """Whether it has failed, also when it is closed by now."""
         self._timeout = timeout
         self._polite = polite
-        self._control_open = False
+        self.control_open = False
+        """Whether the control channel has opened."""
         self._restart_at: float | None = None
         self._deadline: float | None = None
         self._start_timer(now)
@@ -36,6 +39,7 @@ class ConnectionWatch:
         if self.state is ConnectionState.FAILED and state is not ConnectionState.CLOSED:
             return False
         self.state = state
+        self.failed = self.failed or state is ConnectionState.FAILED
         if state is ConnectionState.DISCONNECTED:
             self._start_timer(now)
             self._restart_at = now + (RESTART_DELAY_POLITE if self._polite else 0.0)
@@ -45,13 +49,13 @@ class ConnectionWatch:
                 self._start_timer(now)
         else:
             self._restart_at = None
-            if state is ConnectionState.CONNECTED and self._control_open:
+            if state is ConnectionState.CONNECTED and self.control_open:
                 self._deadline = None
         return True
 
     def handle_control_open(self) -> None:
         """The control channel is open: only now the connection is of use."""
-        self._control_open = True
+        self.control_open = True
         if self.state is ConnectionState.CONNECTED:
             self._deadline = None
 

@@ -9,6 +9,8 @@ group            details                                                        
 ``channel``      new, open, close                                               `ChannelEvent`
 ``channel``      message                                                        `MessageEvent`
 ``channel``      error                                                          `ChannelErrorEvent`
+``stream``       add, remove                                                    `StreamEvent`
+``track``        add, remove                                                    `TrackEvent`
 ``error``                                                                       `ErrorEvent`
 ===============  =============================================================  =======================
 """
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from peerix.core.errors import ErrorCode, PeerixError
     from peerix.messages import MessageData
     from peerix.remote_peer import RemotePeer
+    from peerix.rtc import MediaStream, ReceivedTrack
 
     _T = TypeVar("_T")
 
@@ -49,11 +52,15 @@ ChannelEventName: TypeAlias = Literal["channel:new", "channel:open", "channel:cl
 MessageEventName: TypeAlias = Literal["channel:message"]
 ChannelErrorEventName: TypeAlias = Literal["channel:error"]
 ChannelGroupName: TypeAlias = Literal["channel"]
+StreamEventName: TypeAlias = Literal["stream", "stream:add", "stream:remove"]
+TrackEventName: TypeAlias = Literal["track", "track:add", "track:remove"]
 ErrorEventName: TypeAlias = Literal["error"]
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "connection": tuple(f"connection:{state}" for state in ConnectionState),
     "channel": ("channel:new", "channel:open", "channel:close", "channel:message", "channel:error"),
+    "stream": ("stream:add", "stream:remove"),
+    "track": ("track:add", "track:remove"),
     "error": (),
 }
 """The groups and their details."""
@@ -116,6 +123,35 @@ class ChannelErrorEvent:
 
 
 @_event
+class StreamEvent:
+    """A remote peer publishes a stream, or does so no longer.
+
+    A stream comes before its first track, and goes after its last one. `label` is what the remote peer calls it, or the
+    stream's id.
+    """
+
+    name: str
+    remote: RemotePeer
+    stream: MediaStream[ReceivedTrack]
+    label: str
+
+
+@_event
+class TrackEvent:
+    """A track of a remote peer's stream has come, or is gone: it has ended, or is no longer sent (`track.muted`).
+
+    A handler that reads the track holds up the events after it. ``event.track.start_soon(read, event.track)`` reads it
+    in a task that ends with the track.
+    """
+
+    name: str
+    remote: RemotePeer
+    stream: MediaStream[ReceivedTrack]
+    track: ReceivedTrack
+    label: str
+
+
+@_event
 class ErrorEvent:
     """Something went wrong outside a channel; `error.code` says in which area.
 
@@ -132,7 +168,9 @@ class ErrorEvent:
         return self.error.code
 
 
-PeerEvent: TypeAlias = ConnectionEvent | ChannelEvent | MessageEvent | ChannelErrorEvent | ErrorEvent
+PeerEvent: TypeAlias = (
+    ConnectionEvent | ChannelEvent | MessageEvent | ChannelErrorEvent | StreamEvent | TrackEvent | ErrorEvent
+)
 """Any event."""
 
 

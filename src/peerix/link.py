@@ -22,6 +22,7 @@ from peerix.core.rooms.control import (
 from peerix.core.rooms.negotiation import RemoteNegotiation
 from peerix.events import ConnectionEvent, ErrorEvent
 from peerix.hub import EventHub
+from peerix.link_streams import LinkStreams, StreamsHost
 from peerix.negotiator import NegotiationSink, Negotiator
 from peerix.receive_window import ReceiveWindow
 from peerix.remote_channels import ChannelHost, RemoteChannels
@@ -48,8 +49,9 @@ if TYPE_CHECKING:
     from peerix.event_stream import Receipt
     from peerix.events import PeerEvent
     from peerix.options import PeerOptions
+    from peerix.published import Published
     from peerix.rtc import ConnectionEvent as RtcEvent
-    from peerix.rtc import DataChannel
+    from peerix.rtc import DataChannel, EncoderPool
     from peerix.transfers import Delivery
 
 _FINGERPRINT = re.compile(r"^a=fingerprint:(\S+ \S+)", re.MULTILINE)
@@ -66,6 +68,16 @@ class LinkHost(Protocol):
     @property
     def metadata(self) -> object:
         """The metadata of the local peer."""
+        ...
+
+    @property
+    def published(self) -> Published:
+        """What the local peer publishes."""
+        ...
+
+    @property
+    def encoders(self) -> EncoderPool:
+        """The encoders that all connections share."""
         ...
 
     @property
@@ -112,11 +124,11 @@ class Link:
         "channels",
         "connection",
         "ended",
-        "failed",
         "negotiator",
         "number",
         "remote",
         "scope",
+        "streams",
     )
 
     def __init__(self, host: LinkHost, creation: CreateConnection) -> None:
@@ -126,7 +138,6 @@ class Link:
         self.number = creation.connection
         self.scope = anyio.CancelScope()
         self.connection: PeerConnection | None = None
-        self.failed = False
         self.ended = False
         self._rearm = anyio.Event()
         self._watch = ConnectionWatch(host.options.connection_timeout, monotonic(), polite=creation.polite)
@@ -136,14 +147,29 @@ class Link:
             polite=creation.polite, metadata=host.metadata, debounce=host.options.signaling.candidate_debounce
         )
         sink = NegotiationSink(
-            partial(host.publish, creation.id), self.channels.send_control, self._handle_described, self.report
+            partial(host.publish, creation.id),
+            self.channels.send_control,
+            self._handle_described,
+            self.report,
+            lambda: self.streams.sent.labels,
         )
         self.negotiator = Negotiator(rules, sink, self.rearm)
+        self.streams = LinkStreams(
+            self.remote,
+            StreamsHost(
+                host.published, self._tell_labels, lambda: self.negotiator.remote_labels, self.emit, self.report
+            ),
+        )
 
     @property
     def state(self) -> ConnectionState:
         """How the connection stands."""
         return self._watch.state
+
+    @property
+    def failed(self) -> bool:
+        """Whether the connection has failed."""
+        return self._watch.failed
 
     @property
     def handlers(self) -> TaskGroup:
@@ -180,7 +206,7 @@ class Link:
         try:
             with self.scope:
                 async with (
-                    PeerConnection(self._host.options.connection) as connection,
+                    PeerConnection(self._host.options.connection, encoders=self._host.encoders) as connection,
                     connection.events() as events,
                 ):
                     try:
@@ -204,6 +230,7 @@ class Link:
         window = ReceiveWindow(connection, self._host.options.limits.max_unread)
         control = connection.create_data_channel(CONTROL_LABEL, negotiated=True, id=CONTROL_STREAM_ID)
         self.channels.start(ChannelHost(connection, window, tasks, partial(self._send_frame, control)))
+        self.streams.sent.start(connection)
         tasks.start_soon(self.negotiator.run, connection, name="negotiation")
         tasks.start_soon(self._control, control, connection, name="control channel")
         tasks.start_soon(self._clock, name="timers of a remote peer")
@@ -213,6 +240,7 @@ class Link:
             return
         self.ended = True
         self.channels.end(TransferAborted("the remote peer is gone"))
+        self.streams.end()
         self._watch.handle_state(ConnectionState.CLOSED, monotonic())
         self._host.handle_ended(self)
         self._tell_state()
@@ -221,7 +249,6 @@ class Link:
     def fail(self) -> None:
         """Give the connection up."""
         if not self.ended and self._watch.handle_state(ConnectionState.FAILED, monotonic()):
-            self.failed = True
             self._tell_state()
         self.scope.cancel("the connection failed")
 
@@ -236,6 +263,8 @@ class Link:
             self.channels.handle_channel(event.channel)
         elif isinstance(event, ConnectionStateChanged):
             self._handle_state(event.state)
+        else:
+            self.streams.handle_event(event)
 
     def _handle_state(self, state: ConnectionState) -> None:
         if state is ConnectionState.FAILED:
@@ -247,6 +276,7 @@ class Link:
             return
         if state is ConnectionState.CONNECTED:
             self._host.handle_connected(self)
+            self.streams.sent.add_missing()
         elif state is ConnectionState.DISCONNECTED and self.negotiator.remote_is_peerix:
             # The control channel still says that it is open, but nothing gets through.
             self.negotiator.use_driver()
@@ -292,9 +322,17 @@ class Link:
             self._watch.handle_control_open()
             self.negotiator.use_control()
             self.channels.handle_control_open()
+            self.streams.sent.add_missing()
             await control.receive()  # frames go to the receiver: this only ever ends with the channel
         except (EndOfStream, ClosedResourceError, BrokenResourceError):
             self.scope.cancel("the other side has closed the control channel")
+
+    def _tell_labels(self) -> bool:
+        """Have the next offer go over the control channel if that works: offers over the driver carry no labels."""
+        if self.state is not ConnectionState.CONNECTED or not self._watch.control_open:
+            return False
+        self.negotiator.use_control()
+        return True
 
     def _handle_frame(self, connection: PeerConnection, frame: str | bytes, size: int) -> None:
         connection.release(size)

@@ -21,7 +21,7 @@ from peerix.core.rooms.negotiation import (
 from peerix.rtc import IceCandidate, SessionDescription, SignalingState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from peerix.core.rooms.descriptions import CandidateInit
     from peerix.core.rooms.json import JsonValue
@@ -37,7 +37,7 @@ TOOL = "a=tool:peerix"
 class NegotiationSink:
     """Where the messages of a negotiation go, and who hears of its progress."""
 
-    __slots__ = ("described", "publish", "report", "send_control")
+    __slots__ = ("described", "labels", "publish", "report", "send_control")
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class NegotiationSink:
         send_control: Callable[[bytes], None],
         described: Callable[[str], None],
         report: Callable[[PeerixError], None],
+        labels: Callable[[], Mapping[str, str]],
     ) -> None:
         self.publish = publish
         """Sends over the driver."""
@@ -54,6 +55,8 @@ class NegotiationSink:
         """Told the SDP of every remote description that was set."""
         self.report = report
         """Told what failed."""
+        self.labels = labels
+        """Gives the labels of our streams, by the id of the stream."""
 
 
 class Negotiator:
@@ -128,6 +131,11 @@ class Negotiator:
         """Whether messages go over the control channel."""
         return self._rules.control_open
 
+    @property
+    def remote_labels(self) -> Mapping[str, str]:
+        """The labels of the other side's streams, by the id of the stream."""
+        return self._rules.remote_labels
+
     def next_timeout(self) -> float | None:
         """When a batch of candidates is due."""
         return self._rules.next_timeout()
@@ -191,7 +199,8 @@ class Negotiator:
     def _send_local_description(self, connection: PeerConnection) -> None:
         description = connection.local_description
         if description is not None:
-            self._rules.send_description(SignalDescription(description.type, with_tool(description.sdp)), {})
+            signal = SignalDescription(description.type, with_tool(description.sdp))
+            self._rules.send_description(signal, self._sink.labels())
 
     def _flush(self) -> None:
         for output in self._rules.poll_outputs():

@@ -20,6 +20,7 @@ from peerix.event_source import EventSource
 from peerix.events import ErrorEvent
 from peerix.hub import EventHub
 from peerix.labels import DEFAULT_LABEL, channel_options
+from peerix.media_parameters import AudioParameters, VideoParameters, read_parameters
 from peerix.options import (
     CONNECTION_TIMEOUT,
     MAX_MESSAGE_SIZE,
@@ -30,9 +31,10 @@ from peerix.options import (
     PeerOptions,
     SignalingOptions,
 )
+from peerix.published import Publication, Published
 from peerix.remote_peer import RemotePeer
 from peerix.room import Room, RoomBase
-from peerix.rtc import Configuration
+from peerix.rtc import Configuration, EncoderPool
 from peerix.sending import send_message
 from peerix.task_groups import owned_task_group
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from peerix.events import PeerEvent
     from peerix.link import Link
     from peerix.options import Verify
+    from peerix.published import AnyStream
     from peerix.rtc import IceServer
     from peerix.rtc.configuration import IceTransportPolicy
     from peerix.transfers import Transfer
@@ -139,6 +142,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
         )
         self._driver = driver
         self._labels: dict[str, ChannelOptions] = {}
+        self._published = Published()
         self._addons: list[Addon] = []
         self._base: RoomBase | None = None
         self._room: Room | None = None
@@ -154,8 +158,13 @@ class Peer(AsyncContextManagerMixin, EventSource):
             try:
                 with self._scope:
                     async with owned_task_group() as tasks:
-                        self._base = RoomBase(self._options, driver, self._hub, self._labels, tasks)
+                        encoders = EncoderPool()
+                        encoders.start(tasks)
+                        self._base = RoomBase(
+                            self._options, driver, self._hub, self._labels, self._published, encoders, tasks
+                        )
                         self._hub.start(tasks)
+                        self._published.start(tasks)
                         try:
                             yield self
                             await self._close(tasks)
@@ -163,6 +172,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
                             await self._detach_addons()
             finally:
                 self._base = self._room = None
+                self._published.stop()
                 self._hub.finish()
                 self._scope = CancelScope()
 
@@ -170,6 +180,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
         deadline = anyio.current_time() + CLOSE_TIMEOUT
         await self._detach_addons()
         await self.leave()
+        self._published.stop()
         # Handlers end by themselves when they have handled what waits for them; those that do not are cancelled.
         self._hub.finish()
         tasks.cancel_scope.deadline = deadline
@@ -214,7 +225,7 @@ class Peer(AsyncContextManagerMixin, EventSource):
     async def leave(self) -> None:
         """Leave the room: all connections are closed when it returns. Harmless when there is none.
 
-        Handlers, open labels and add-ons stay for the next `join`. A handler may call it.
+        Handlers, open labels, published streams and add-ons stay for the next `join`. A handler may call it.
         """
         room, self._room = self._room, None
         if room is None:
@@ -349,6 +360,50 @@ class Peer(AsyncContextManagerMixin, EventSource):
         targets: Iterable[Target] = [to] if isinstance(to, str | RemotePeer) else to
         wanted = {each.id if isinstance(each, RemotePeer) else each for each in targets}
         return [link for link in self._links() if link.remote.id in wanted]
+
+    # -- streams
+
+    async def publish(
+        self,
+        stream: AnyStream,
+        label: str | None = None,
+        *,
+        audio: AudioParameters | Mapping[str, object] | None = None,
+        video: VideoParameters | Mapping[str, object] | None = None,
+        managed: bool = False,
+    ) -> None:
+        """Share a stream with everybody, now and later, also after leaving and joining.
+
+        The same label again exchanges what is shared: its tracks are replaced by those of the same kind without a word
+        to the other side, further ones are added, and what is left is taken away. A stream that has other tracks by
+        now is published again in the same way.
+
+        :param label: what the others call it; the id of the stream when it is not given.
+        :param audio: how its sound is sent: `AudioParameters`, or a mapping with their names.
+        :param video: how its pictures are sent: `VideoParameters`, or a mapping with their names.
+        :param managed: the tracks stay the program's own affair. Otherwise a track that is no longer published to
+            anybody is ended, and a stream is unpublished when all its tracks have ended.
+        :raises LocalProtocolError: the label or a parameter cannot be used
+        """
+        parameters = read_parameters(AudioParameters, audio), read_parameters(VideoParameters, video)
+        publication = Publication(stream, label, *parameters, managed=managed)
+        await checkpoint()
+        self._published.add(publication)
+        for link in self._links():
+            await link.streams.sent.publish(publication)
+
+    async def unpublish(self, label_or_stream: str | AnyStream) -> None:
+        """Stop to share a stream, under one label or under all that it has. Harmless when it is not shared."""
+        await checkpoint()
+        for publication in [each for each in self._published.by_label.values() if each.is_meant_by(label_or_stream)]:
+            self._published.drop(publication)
+        for link in self._links():
+            link.streams.sent.unpublish(label_or_stream)
+
+    @property
+    def published(self) -> Mapping[str, AnyStream]:
+        """What is shared with everybody, by label; read-only."""
+        return MappingProxyType({label: each.stream for label, each in self._published.by_label.items()})
 
     # -- add-ons
 

@@ -8,6 +8,8 @@ from anyio.lowlevel import checkpoint
 
 from peerix.event_source import EventSource
 from peerix.labels import DEFAULT_LABEL, channel_options
+from peerix.media_parameters import AudioParameters, VideoParameters, read_parameters
+from peerix.published import Publication
 from peerix.sending import send_message
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from peerix.core.rooms.json import JsonValue
     from peerix.hub import EventHub
     from peerix.link import Link
+    from peerix.published import AnyStream
+    from peerix.remote_streams import RemoteStream
     from peerix.rtc import ConnectionState, PeerConnection
     from peerix.transfers import Transfer
 
@@ -54,6 +58,11 @@ class RemotePeer(EventSource):
     def channels(self) -> Mapping[str, RemoteChannel]:
         """Its channels that exist at the moment, by label; read-only."""
         return self._link.channels.view
+
+    @property
+    def streams(self) -> Mapping[str, RemoteStream]:
+        """What it publishes at the moment, by label; read-only."""
+        return self._link.streams.received.view
 
     @property
     def connection(self) -> PeerConnection | None:
@@ -95,6 +104,27 @@ class RemotePeer(EventSource):
         """Wait until `send` has room again; see `Peer.writable`."""
         await checkpoint()
         await self._link.channels.outbox(label).wait_room()
+
+    async def publish(
+        self,
+        stream: AnyStream,
+        label: str | None = None,
+        *,
+        audio: AudioParameters | Mapping[str, object] | None = None,
+        video: VideoParameters | Mapping[str, object] | None = None,
+        managed: bool = False,
+    ) -> None:
+        """Share a stream with this remote peer only, until it leaves; see `Peer.publish`."""
+        parameters = read_parameters(AudioParameters, audio), read_parameters(VideoParameters, video)
+        publication = Publication(stream, label, *parameters, managed=managed)
+        await checkpoint()
+        if not self._link.ended:
+            await self._link.streams.sent.publish(publication)
+
+    async def unpublish(self, label_or_stream: str | AnyStream) -> None:
+        """Stop to share a stream with this remote peer only, also one that everybody gets; see `Peer.unpublish`."""
+        await checkpoint()
+        self._link.streams.sent.unpublish(label_or_stream)
 
     def __repr__(self) -> str:
         return f"<RemotePeer {self._id!r} {self.state}>"

@@ -21,7 +21,7 @@ from peerix.core.rooms.membership import (
     VerifyPeer,
 )
 from peerix.core.rooms.signaling import SignalingCodec, SignalPacket, SignalType
-from peerix.events import ChannelErrorEvent, ConnectionEvent, ErrorEvent, MessageEvent
+from peerix.events import ChannelErrorEvent, ChannelEvent, ErrorEvent, MessageEvent
 from peerix.link import Link
 from peerix.signaler import Signaler, SignalerSink
 from peerix.task_groups import owned_task_group
@@ -40,13 +40,15 @@ if TYPE_CHECKING:
     from peerix.events import PeerEvent
     from peerix.hub import EventHub
     from peerix.options import PeerOptions
+    from peerix.published import Published
     from peerix.remote_peer import RemotePeer
+    from peerix.rtc import EncoderPool
 
 
 class RoomBase:
-    """What outlives a join: the peer's options, subscribers, labels, and the group that handlers run in."""
+    """What outlives a join: the peer's options, subscribers, labels, streams, and the group that handlers run in."""
 
-    __slots__ = ("driver", "handlers", "hub", "labels", "options")
+    __slots__ = ("driver", "encoders", "handlers", "hub", "labels", "options", "published")
 
     def __init__(
         self,
@@ -54,12 +56,16 @@ class RoomBase:
         driver: Driver,
         hub: EventHub,
         labels: dict[str, ChannelOptions],
+        published: Published,
+        encoders: EncoderPool,
         handlers: TaskGroup,
     ) -> None:
         self.options = options
         self.driver = driver
         self.hub = hub
         self.labels = labels
+        self.published = published
+        self.encoders = encoders
         self.handlers = handlers
 
 
@@ -231,6 +237,16 @@ class Room:
         return self._base.options
 
     @property
+    def published(self) -> Published:
+        """What the peer publishes."""
+        return self._base.published
+
+    @property
+    def encoders(self) -> EncoderPool:
+        """The encoders that all connections share."""
+        return self._base.encoders
+
+    @property
     def handlers(self) -> TaskGroup:
         """Where handlers of events run."""
         return self._base.handlers
@@ -273,7 +289,7 @@ class Room:
         remote = event.remote
         link = None if remote is None else self.links.get(remote.id)
         emit = self.emit if link is None else link.emit
-        if isinstance(error, DataChannelError) and not isinstance(event, ConnectionEvent | ErrorEvent):
+        if isinstance(error, DataChannelError) and isinstance(event, ChannelEvent | MessageEvent | ChannelErrorEvent):
             emit(ChannelErrorEvent("channel:error", event.remote, event.channel, event.label, error))
         else:
             emit(ErrorEvent("error", error, remote))

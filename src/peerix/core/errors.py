@@ -60,6 +60,12 @@ class IceCandidateError(PeerixError):
     code = ErrorCode.ICE_CANDIDATE
 
 
+class MediaStreamError(PeerixError):
+    """A stream or a track could not be sent or received."""
+
+    code = ErrorCode.MEDIA_STREAM
+
+
 class DataChannelError(PeerixError):
     """A data channel or a message on it failed."""
 
