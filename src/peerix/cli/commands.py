@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import fields
 from functools import partial, update_wrapper
@@ -33,6 +34,16 @@ class _Size(click.ParamType[int]):
             return parse_size(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Pixels(click.ParamType[tuple[int, int]]):
+    name = "widthxheight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        match = re.fullmatch(r"(\d{2,4})x(\d{2,4})", str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a size: use 640x360", param, ctx)
+        return int(match[1]), int(match[2])
 
 
 _ROOM = click.option("--room", "-r", required=True, help="The name of the room; all who use it meet.")
@@ -100,7 +111,7 @@ def _with_settings(function: Callable[..., Command]) -> Callable[..., None]:
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("peerix"), prog_name="peerix")
 def peerix() -> None:
-    """Rooms of peers that chat and swap files, directly, over WebRTC."""
+    """Rooms of peers that chat, swap files and show each other pictures and sound, directly, over WebRTC."""
 
 
 @peerix.command(epilog=_EPILOG)
@@ -163,10 +174,70 @@ def receive(settings: Settings, *, room: str, output: Path, keep: bool, timeout:
 
 
 @peerix.command(epilog=_EPILOG)
+@click.argument("source")
+@_ROOM
+@click.option("--label", default="", help="What the others call it. [default: the name of SOURCE]")
+@click.option("--loop", is_flag=True, help="Begin again at the end.")
+@click.option("--format", "format_name", default=None, help="What FFmpeg calls the format of a device or URL.")
+@click.option("--size", type=_Pixels(), default=None, help="Of the pictures of testsrc or of a device.")
+@click.option("--codec", "codecs", multiple=True, help="For the pictures, such as VP9; several in order of preference.")
+@click.option("--max-bitrate", type=_Size(), default=None, help="Of the pictures, in bits a second: 800k, 2M.")
+@click.option("--wait", type=click.IntRange(min=1), default=1, show_default=True, help="Wait for so many others.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for them. [default: for ever]"
+)
+@_with_settings
+def publish(
+    settings: Settings,
+    *,
+    source: str,
+    room: str,
+    label: str,
+    loop: bool,
+    format_name: str | None,
+    size: tuple[int, int] | None,
+    codecs: tuple[str, ...],
+    max_bitrate: int | None,
+    wait: int,
+    timeout: float,
+) -> Command:
+    """Publish SOURCE to everybody in a room: a file, a URL, a device (/dev/video0), or testsrc; end when it ends."""
+    from peerix.cli.media import SourceOptions
+    from peerix.cli.publish import PublishOptions, publish
+
+    played = SourceOptions(source, loop, format_name, size)
+    options = PublishOptions(played, room, label or played.name, codecs, max_bitrate, wait, timeout)
+    return partial(publish, settings, options)
+
+
+@peerix.command(epilog=_EPILOG)
+@_ROOM
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="The folder that files go to; it is created.",
+)
+@click.option("--format", "format_name", type=click.Choice(["mp4", "webm", "mkv"]), default="mp4", show_default=True)
+@click.option("--keep", is_flag=True, help="Go on when a stream ends.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds until a stream comes. [default: for ever]"
+)
+@_with_settings
+def record(settings: Settings, *, room: str, output: Path, format_name: str, keep: bool, timeout: float) -> Command:
+    """Record what others publish in a room, each stream to a file; end when the streams have ended."""
+    from peerix.cli.record import RecordOptions, record
+
+    return partial(record, settings, RecordOptions(room, output, format_name, keep, timeout))
+
+
+@peerix.command(epilog=_EPILOG)
 @click.option("--size", type=_Size(), default="100M", show_default=True, help="Of the file that is sent.")
 @_with_settings
 def demo(settings: Settings, *, size: int) -> Command:
-    """Let two peers on this machine meet, talk, and swap a file; say what happened."""
+    """Let two peers on this machine meet, talk, swap a file and show a picture; say what happened."""
     from peerix.cli.demo import demo
 
     return partial(demo, settings, size)

@@ -1,4 +1,4 @@
-"""`peerix demo`: two peers on this machine meet, talk, and swap a file."""
+"""`peerix demo`: two peers on this machine meet, talk, swap a file, and show a moving picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from anyio import to_thread
 
+from peerix.cli.demo_video import show_video
 from peerix.cli.exits import CommandError, Exit
 from peerix.cli.file_receiver import FileReceiver
 from peerix.cli.presence import CHAT_LABEL, FILES_LABEL
@@ -48,6 +49,7 @@ async def demo(settings: Settings, size: int, output: Output) -> Exit:
             await _meet(alice, bob, output)
             await _talk(alice, bob, output)
             await _swap_file(alice, bob, folder, size, output)
+            await show_video(alice, bob, output)
     except PeerixError as error:
         raise CommandError(f"the demonstration failed: {error}") from error
     except TimeoutError:

@@ -42,6 +42,24 @@ def takers(peer: Peer, label: str) -> list[RemotePeer]:
     ]
 
 
+async def wait_for_remotes(peer: Peer, count: int, limit: float) -> None:
+    """Wait until so many others are connected, whatever they want.
+
+    :param limit: seconds; 0 waits for ever
+    :raises CommandError: they did not come in time
+    """
+    with anyio.move_on_after(limit or None):
+        async with peer.events("connection") as changes:
+            while sum(remote.state == "connected" for remote in peer.remotes.values()) < count:
+                try:
+                    await changes.receive()
+                except EventsLost:
+                    continue
+            return
+    message = f"nobody came within {limit:g} s" if count == 1 else f"{count} others did not come within {limit:g} s"
+    raise CommandError(message, Exit.NOBODY_CAME)
+
+
 async def wait_for_takers(peer: Peer, label: str, count: int, limit: float) -> list[RemotePeer]:
     """Wait until so many remote peers can be sent files.
 

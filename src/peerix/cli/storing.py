@@ -89,11 +89,7 @@ class IncomingFile:
         if self._info.sha256 is not None and self._info.sha256 != self.sha256:
             raise FileRefusedError("its checksum is wrong")
         self._file.close()
-        for number in range(MAX_NUMBER + 1):
-            path = self._folder / numbered_name(self._info.name, number)
-            if _move_to_free_name(self._draft, path):
-                return path
-        raise FileRefusedError(f"there are {MAX_NUMBER} files of this name already")
+        return move_to_free_name(self._draft, self._info.name)
 
     def discard(self) -> None:
         """Leave nothing behind; harmless after `finish`."""
@@ -111,7 +107,20 @@ class IncomingFile:
             raise FileRefusedError(f"it is larger than the limit of {self._max_size} bytes")
 
 
-def _move_to_free_name(draft: Path, path: Path) -> bool:
+def move_to_free_name(draft: Path, name: str) -> Path:
+    """Give a finished file its name in the folder where it is, or the name with a number.
+
+    :raises FileRefusedError: all of these names are taken
+    :raises OSError: it cannot be renamed
+    """
+    for number in range(MAX_NUMBER + 1):
+        path = draft.with_name(numbered_name(name, number))
+        if _move_unless_taken(draft, path):
+            return path
+    raise FileRefusedError(f"there are {MAX_NUMBER} files of this name already")
+
+
+def _move_unless_taken(draft: Path, path: Path) -> bool:
     """Rename a file unless the name is taken; a plain rename would overwrite."""
     try:
         os.link(draft, path)

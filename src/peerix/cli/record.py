@@ -1,0 +1,61 @@
+"""`peerix record`: the streams of a room to files."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from peerix.cli.exits import CommandError, Exit
+from peerix.cli.media import check_media
+from peerix.cli.receive import make_folder
+from peerix.cli.recordings import Recordings
+from peerix.cli.text import one_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from peerix.cli.output import Output
+    from peerix.cli.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """What `peerix record` was asked for; `timeout` is in seconds, 0 for none, and counts until a stream comes."""
+
+    room: str
+    folder: Path
+    format: str
+    keep: bool
+    timeout: float
+
+
+async def record(settings: Settings, options: RecordOptions, output: Output) -> Exit:
+    """Record what is published in a room until it ends; with `keep`, until somebody stops us."""
+    check_media()
+    about_us = settings.about_us("none")
+    await to_thread.run_sync(make_folder, options.folder)
+    driver = settings.driver()
+    peer = settings.peer(driver)
+    async with driver, peer, peer.events("stream", "track") as events, anyio.create_task_group() as tasks:
+        recordings = Recordings(options.folder, f".{options.format}", output, tasks)
+        await peer.join(options.room, about_us)
+        room = one_line(options.room)
+        output.remark("joined", f"waiting for streams in room {room!r}", room=options.room, id=peer.id)
+        tasks.start_soon(recordings.read, events)
+        result = await _wait(recordings, options)
+        tasks.cancel_scope.cancel()
+        return result
+    return Exit.FAILED
+
+
+async def _wait(recordings: Recordings, options: RecordOptions) -> Exit:
+    with anyio.move_on_after(options.timeout or math.inf):
+        await recordings.wait_begun()
+    if not recordings.begun:
+        raise CommandError(f"nobody published anything within {options.timeout:g} s", Exit.NOBODY_CAME)
+    await (anyio.sleep_forever() if options.keep else recordings.wait_over())
+    return Exit.FAILED if recordings.failures else Exit.DONE
