@@ -13,10 +13,9 @@ from peerix.rtc.interfaces import InterfaceAddress
 from peerix.rtc.network_watch import NetworkWatch
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
 from tests.support.stun_server import stun_server
+from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from anyio.abc import TaskStatus
 
 pytestmark = pytest.mark.anyio
@@ -43,12 +42,6 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(network_watch, "_open_news", lambda: None)
     monkeypatch.setattr(network_watch, "LOOK_INTERVAL", 0.01)
     return made
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    with fail_after(8):
-        while not condition():
-            await sleep(0.005)
 
 
 async def test_an_address_that_comes_and_one_that_goes_are_noticed(machine: Machine) -> None:
@@ -90,7 +83,7 @@ async def test_what_changed_while_nobody_looked_is_noticed(machine: Machine) -> 
         await wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
     machine.addresses.clear()
-    with fail_after(5):
+    with fail_after(PATIENCE):
         await watch.changed()
 
 
@@ -182,7 +175,7 @@ async def test_an_address_that_comes_is_signalled_and_one_that_went_is_forgotten
     async with PeerConnection() as a, PeerConnection() as b:
         channel = a.create_data_channel("chat")
         await negotiate(a, b)
-        with fail_after(5):
+        with fail_after(PATIENCE):
             await channel.wait_open()
         hosts[:] = ["127.0.0.2"]
         machine.addresses.clear()
@@ -191,7 +184,7 @@ async def test_an_address_that_comes_is_signalled_and_one_that_went_is_forgotten
             stats = await a.get_stats()
             return {entry["address"] for entry in stats.values() if entry["type"] == "udp-port"}
 
-        with fail_after(5):
+        with fail_after(PATIENCE):
             while await used() != {"127.0.0.2"}:
                 await sleep(0.005)
         await channel.send("still here")
@@ -215,7 +208,7 @@ async def test_a_shared_port_follows_its_host_with_its_connections(machine: Mach
     ):
         channel = a.create_data_channel("chat")
         await negotiate(a, b)
-        with fail_after(8):
+        with fail_after(PATIENCE):
             await channel.wait_open()
             theirs = await next_channel(events)
         hosts[:] = ["127.0.0.2"]
@@ -225,7 +218,7 @@ async def test_a_shared_port_follows_its_host_with_its_connections(machine: Mach
             stats = await a.get_stats()
             return {(entry["address"], entry["port"]) for entry in stats.values() if entry["type"] == "udp-port"}
 
-        with fail_after(8):
+        with fail_after(PATIENCE):
             while await used() != {("127.0.0.2", mux.port)}:
                 await sleep(0.005)
             await channel.send("still here")
