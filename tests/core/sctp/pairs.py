@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from peerix.core.sctp.delivery import DeliverySample
     from tests.support.simnet import Datagram
 
-START = 100.0
+START = 100_000.0
+"""A clock counts from when the machine was started: what takes a missing time for 0 shows."""
 
 
 class Unpaced(NewReno):

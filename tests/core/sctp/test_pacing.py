@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from peerix.core.sctp import NewReno, SctpConfig
+from peerix.core.sctp.congestion.bbr import Bbr, Phase
 from peerix.core.sctp.delivery import DeliverySample, DeliverySampler
 from peerix.core.sctp.outstanding import Delivered
 from peerix.core.sctp.pacing import MAX_LATENESS, TICK, Pacer
@@ -133,6 +134,44 @@ def test_the_rate_of_delivery_is_what_arrived_in_the_time_it_took() -> None:
     assert sample.rate == pytest.approx(100_000 / 0.19, rel=0.01)
     assert sample.sent_flight == 100_000
     assert not sample.app_limited
+
+
+def test_what_was_in_flight_on_another_path_says_nothing_of_this_one() -> None:
+    sampler = DeliverySampler()
+    sampler.note_sent(5000, 6000, START)
+    sample = sampler.sample(delivered(1000, START), 0.01, START + 0.02)
+    assert sample.rate == pytest.approx(1000 / 0.02)
+
+
+def test_a_path_that_seems_to_stand_still_gets_packets_all_the_same() -> None:
+    bbr = Bbr(1200)
+    for step in range(20):
+        rtt = 0.06 if step else 0.02
+        bbr.receive_acked(DeliverySample(1200, rate=0.1, rtt=rtt, srtt=rtt, round_start=True), START + step * 0.01)
+    assert bbr.phase is not Phase.STARTUP
+    assert bbr.pacing_rate >= 1200 / 0.25
+
+
+def test_what_is_lost_does_not_wait_for_a_debt_of_the_pacer() -> None:
+    pacer = Pacer()
+    pacer.allowance(RATE, START)
+    pacer.spend(10_000_000, RATE, START)
+    pacer.wait(pending=True)
+    pacer.forgive(START + 1)
+    assert pacer.deadline is None
+    assert pacer.allowance(RATE, START + 1) > 0
+
+
+def test_a_transfer_goes_on_over_another_path_that_first_loses_everything() -> None:
+    pair = Pair(Link(latency=0.01), config=SctpConfig(path_mtu_discovery=False)).connect()
+    for _ in range(60):
+        pair.send(bytes(60_000))
+    pair.run(0.05)
+    pair.a.association.reset_path(1160, pair.now)
+    pair.network.connect("a", "b", Link(down=True))
+    pair.run(0.005)
+    pair.network.connect("a", "b", Link(latency=0.01))
+    assert pair.run(10, lambda: len(pair.b.messages) == 60)
 
 
 def test_a_sender_with_nothing_to_send_says_nothing_of_the_path() -> None:

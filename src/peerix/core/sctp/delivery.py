@@ -58,14 +58,15 @@ class DeliverySampler:
         """Time, then `_delivered`, `_delivered_at`, `_first_sent_at`, app limited, and flight after it."""
         self._delivered = 0
         self._delivered_at = 0.0
-        self._first_sent_at = 0.0
+        self._first_sent_at: float | None = None
         self._app_limited_to = -1
         self._round_ends = 0
 
     def note_sent(self, flight_before: int, flight: int, now: float) -> None:
         """A flush has left; `flight` is in flight with it."""
         flushes = self._flushes
-        if not flight_before:
+        # What another path had in flight when this one was begun says nothing of this one.
+        if not flight_before or self._first_sent_at is None:
             self._first_sent_at = self._delivered_at = now
         elif flushes and flushes[-1][0] >= now:
             flushes[-1] = (*flushes[-1][:5], flight)

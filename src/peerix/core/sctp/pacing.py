@@ -47,6 +47,12 @@ class Pacer:
         self._paid_at += size / rate
         self._closed = self._paid_at >= now + TICK * 0.999
 
+    def forgive(self, now: float) -> None:
+        """Nothing was heard for long: what was sent before does not hold back what is sent now."""
+        self._paid_at = min(self._paid_at, now)
+        self._closed = False
+        self.deadline = None
+
     def handle_timeout(self, now: float) -> None:
         """Let what waited go."""
         if self.deadline is not None and now >= self.deadline:

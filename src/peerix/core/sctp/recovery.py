@@ -182,6 +182,7 @@ class LossRecovery:
         self.probe_due = False
         if not probing_window:
             self.flow.congestion.handle_timeout(flight, now)
+        self.flow.pacer.forgive(now)
         if outstanding.chunks:
             self.timer.start(now)
 

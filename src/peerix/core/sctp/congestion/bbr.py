@@ -59,6 +59,10 @@ BURST_TIME = 0.001
 UNPACED_BURST_TIME = 0.003
 """The same on a path too short to be paced: full flushes are worth more there than a short queue."""
 
+MAX_PACKET_INTERVAL = 0.25
+"""Seconds. However slow the path seems, packets leave no further apart, as far as the window has room: a model that is
+wrong is seen to be wrong by what arrives."""
+
 UNLIMITED = 1 << 62
 
 
@@ -266,7 +270,7 @@ class Bbr:
             if not self.pacing_rate and sample.srtt:
                 rate = max(rate, gain * self.cwnd / sample.srtt)
             rate = max(rate, self.pacing_rate)
-        self.pacing_rate = rate
+        self.pacing_rate = max(rate, self._packet_size / MAX_PACKET_INTERVAL) if rate else 0.0
 
     def _set_window(self, sample: DeliverySample) -> None:
         if self._model.min_rtt >= UNKNOWN:
