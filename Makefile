@@ -30,12 +30,15 @@ demo: setup
 page: setup
 	@$(BIN)/python -m examples.browser $(ARGS)
 
-# One process by default, since many tests are about time; `make test JOBS=2` shares the modules out.
+# Two processes share the modules out; `make test JOBS=1` runs all in one, in which a debugger stops.
+JOBS ?= 2
+SHARED := $(if $(filter-out 1,$(JOBS)),--numprocesses=$(JOBS) --dist=loadfile)
+
 test: setup system
-	$(BIN)/python -m pytest $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
+	$(BIN)/python -m pytest $(SHARED) $(ARGS)
 
 test-all: setup system
-	$(BIN)/python -m tools.test_all $(if $(JOBS),--numprocesses=$(JOBS) --dist=loadfile) $(ARGS)
+	$(BIN)/python -m tools.test_all $(SHARED) $(ARGS)
 
 conformance: setup system
 	$(BIN)/python -m tools.conformance --prove $(ARGS)
