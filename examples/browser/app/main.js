@@ -5,7 +5,8 @@ import { Log } from "./log.js";
 import { showMembers } from "./members.js";
 import { Session } from "./session.js";
 import { addressOf, fill, joinCommand, loadSite, read, remember, roomOfAddress } from "./settings.js";
-import { browserFault, joinTrouble, listText, nameOf, serverFault } from "./words.js";
+import { Stage } from "./stage.js";
+import { browserFault, cameraTrouble, joinTrouble, listText, nameOf, serverFault } from "./words.js";
 
 const TITLE = document.title;
 const ABSENCE_TIME = 300; // milliseconds
@@ -15,6 +16,7 @@ const composer = find("#composer");
 const input = find("#message");
 const picker = find("#picker");
 const log = new Log(find("#log"));
+const stage = new Stage(find("#stage"));
 
 const site = await loadSite();
 let session = null;
@@ -66,6 +68,8 @@ const enter = (joined, settings) => {
   find("#room-name").textContent = settings.room;
   for (const place of document.querySelectorAll(".join-command")) showCommand(place, joinCommand(settings, site));
   log.clear();
+  stage.clear();
+  showCamera();
   listen();
   refresh();
   signal(true);
@@ -77,6 +81,7 @@ const enter = (joined, settings) => {
 const leave = async () => {
   const left = session;
   session = null;
+  stage.clear();
   show("join");
   announceTitle();
   form.elements.room.value = roomOfAddress() || form.elements.room.value;
@@ -94,6 +99,8 @@ const listen = () => {
   on("members", refresh);
   on("here", ({ peer }) => log.presence(peer, "is here"));
   on("gone", ({ peer }) => log.presence(peer, "has left"));
+  on("stream", ({ peer, stream }) => stage.show(stream, authorOf(peer)));
+  on("stream gone", ({ stream }) => stage.remove(stream));
   on("trouble", ({ text }) => log.notice(text, "trouble"));
   on("signalling", ({ active }) => signal(active));
   on("said", ({ peer, text }) => note(() => log.said(authorOf(peer), text)));
@@ -152,6 +159,37 @@ const fit = () => {
   input.style.height = "auto";
   input.style.height = `${input.scrollHeight}px`;
 };
+
+// -- camera and microphone
+
+const showCamera = () => {
+  const on = Boolean(session?.camera);
+  find("#camera").setAttribute("aria-pressed", String(on));
+  find("#camera").title = on ? "Stop to share camera and microphone" : "Share camera and microphone";
+};
+
+const toggleCamera = async () => {
+  const current = session;
+  const button = find("#camera");
+  if (current.camera !== null) {
+    stage.remove(current.camera);
+    current.stopCamera();
+    showCamera();
+    return;
+  }
+  button.disabled = true;
+  try {
+    const stream = await current.startCamera();
+    if (session === current && stream !== null) stage.show(stream, own);
+  } catch (error) {
+    if (session === current) log.notice(cameraTrouble(error), "trouble");
+  } finally {
+    button.disabled = false;
+    showCamera();
+  }
+};
+
+find("#camera").addEventListener("click", toggleCamera);
 
 // -- files
 

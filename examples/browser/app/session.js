@@ -8,10 +8,13 @@ import { nameOf, signalTrouble, transferTrouble } from "./words.js";
 
 const CHAT = "chat";
 const FILES = "files";
+const CAMERA = "camera";
 
 const CONNECT_LIMIT = 5000; // milliseconds
 const MAX_MEMBERS = 64;
 const MAX_MESSAGE_SIZE = 1_000_000; // bytes of a message that is shown
+
+const stopTracks = (stream) => stream?.getTracks().forEach((track) => track.stop());
 
 // A user and a password may stand in front of the host, as with the command line.
 const serverOptions = (server) => {
@@ -23,11 +26,12 @@ const serverOptions = (server) => {
 };
 
 // Events: "members"; "here" and "gone" {peer}, "said" {peer, text}, "data" {peer, value}, "file" {transfer},
-// "trouble" {text}, "signalling" {active}.
+// "stream" {peer, stream, label} and "stream gone" {stream}, "trouble" {text}, "signalling" {active}.
 export class Session extends Emitter {
   #driver;
   #room;
   #files = new Set();
+  #camera = null;
   #unwatch;
   #left = false;
 
@@ -65,6 +69,8 @@ export class Session extends Emitter {
     room.on("channel:close", () => this.emit("members"));
     room.on("channel:message", (event) => this.#receive(event));
     room.on("channel:error", ({ error }) => this.emit("trouble", { text: signalTrouble(error) }));
+    room.on("stream:add", ({ peer, stream, label }) => this.#left || this.emit("stream", { peer, stream, label }));
+    room.on("stream:remove", ({ stream }) => this.emit("stream gone", { stream }));
     room.on("error", ({ error }) => this.emit("trouble", { text: signalTrouble(error) }));
   }
 
@@ -166,12 +172,37 @@ export class Session extends Emitter {
     this.#files.delete(transfer);
   }
 
+  // -- camera and microphone
+
+  get camera() {
+    return this.#camera;
+  }
+
+  // Asks the person; gives the stream that everybody gets now.
+  async startCamera() {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+    if (this.#left) {
+      stopTracks(stream);
+      return null;
+    }
+    this.#camera = stream;
+    this.#room.share(stream, CAMERA);
+    return stream;
+  }
+
+  stopCamera() {
+    this.#room.unshare(CAMERA);
+    stopTracks(this.#camera);
+    this.#camera = null;
+  }
+
   // -- leaving
 
   async leave() {
     this.#left = true;
     this.#unwatch();
     for (const transfer of this.#files) transfer.cancel();
+    stopTracks(this.#camera);
     await this.#room.leave();
     await this.#driver.close().catch(() => {});
   }

@@ -83,6 +83,13 @@ export const joinTrouble = (error, server) => {
   };
 };
 
+// Why there is no camera.
+export const cameraTrouble = (error) => {
+  if (error.name === "NotAllowedError") return "The browser was told not to give camera and microphone to this page.";
+  if (error.name === "NotFoundError") return "There is no camera and microphone here.";
+  return `Camera and microphone cannot be used: ${oneLine(String(error.message ?? error)).slice(0, 200)}`;
+};
+
 // Who does not encrypt sends plain payloads, and has no public key for an id.
 const PLAIN_SENDER = /^(Payload is not encrypted|the sender is no)/u;
 

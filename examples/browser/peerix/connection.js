@@ -1,8 +1,9 @@
-// The connection with one other member: offers and answers, the control channel, data channels
+// The connection with one other member: offers and answers, the control channel, data channels, streams
 // (protocol/control.md).
 
 import { decode, encode } from "./protobuf.js";
 import { TaskQueue } from "./queues.js";
+import { Streams } from "./streams.js";
 import { Transfers } from "./transfers.js";
 
 const SIGNAL = 1;
@@ -20,6 +21,7 @@ export const ufragOf = (description) => description?.sdp.match(/^a=ice-ufrag:(.*
 export class Connection {
   #native;
   #control;
+  #streams;
   #queue = new TaskQueue();
   #polite;
   #send;
@@ -31,11 +33,12 @@ export class Connection {
   #early = [];
   #ignoring = false;
   #wanted;
+  #shared;
   #quirks;
 
   // send(kind, message) goes over the broker; emit(name, event) to the application. `labels` are the channels that
-  // the application has opened, by label.
-  constructor({ id, metadata, polite, timeout, labels, quirks, iceServers, send, emit }) {
+  // the application has opened, `streams` what it shares, both by label.
+  constructor({ id, metadata, polite, timeout, labels, streams, quirks, iceServers, send, emit }) {
     this.id = id;
     this.metadata = metadata;
     this.state = "new";
@@ -43,10 +46,12 @@ export class Connection {
     this.#polite = polite;
     this.#timeout = timeout;
     this.#wanted = labels;
+    this.#shared = streams;
     this.#quirks = quirks;
     this.#send = send;
     this.#emit = (name, event = {}) => setTimeout(() => emit(name, { peer: this, ...event }));
     this.#native = new RTCPeerConnection({ iceServers });
+    this.#streams = new Streams(this.#native, this.#emit);
     this.#native.onnegotiationneeded = () => this.#run(() => this.#offer());
     this.#native.onicecandidate = ({ candidate }) => candidate && this.#sendCandidate(candidate);
     this.#native.oniceconnectionstatechange = () => this.#follow(this.#native.iceConnectionState);
@@ -98,6 +103,7 @@ export class Connection {
     clearTimeout(this.#batchTimer);
     this.#native.close();
     for (const { transfers } of this.channels.values()) transfers?.end();
+    this.#streams.end();
     this.#emit("connection:closed");
   }
 
@@ -114,7 +120,7 @@ export class Connection {
     if (this.#native.signalingState !== "stable") return;
     await this.#native.setLocalDescription(await this.#native.createOffer());
     const { type, sdp } = this.#native.localDescription;
-    if (this.#hasControl) this.#sendFrame(SIGNAL, [{ type, sdp }, {}]);
+    if (this.#hasControl) this.#sendFrame(SIGNAL, [{ type, sdp }, this.#streams.labels]);
     else await this.#send("offer", { type, sdp });
   }
 
@@ -193,14 +199,15 @@ export class Connection {
     if (frame.payload === undefined) return;
     try {
       const message = JSON.parse(new TextDecoder().decode(frame.payload));
-      if (frame.event === SIGNAL) this.#receiveSignal(message[0]);
+      if (frame.event === SIGNAL) this.#receiveSignal(message);
       else if (frame.event === CHANNEL) this.#receiveRequest(message);
     } catch (error) {
       this.#emit("error", { error });
     }
   }
 
-  #receiveSignal(signal) {
+  #receiveSignal([signal, labels]) {
+    if (signal.type === "offer") this.#streams.learn(labels);
     if (signal.sdp !== undefined) this.receiveDescription(signal);
     else this.receiveCandidate(signal);
   }
@@ -212,6 +219,17 @@ export class Connection {
 
   #open() {
     for (const [label, options] of this.#wanted) this.open(label, options);
+    for (const [label, stream] of this.#shared) this.share(label, stream);
+  }
+
+  // -- streams: added when their labels can go along
+
+  share(label, stream) {
+    if (this.#hasControl) this.#streams.share(label, stream);
+  }
+
+  unshare(label) {
+    this.#streams.unshare(label);
   }
 
   // -- data channels: one side makes them, the other one asks for them

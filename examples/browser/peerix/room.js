@@ -14,6 +14,7 @@ export class Room extends Emitter {
   #driver;
   #options;
   #labels = new Map();
+  #streams = new Map();
   #identity = null;
   #metadata;
   #joined = [];
@@ -124,6 +125,7 @@ export class Room extends Emitter {
       iceServers: this.#options.iceServers,
       quirks: this.#options.quirks,
       labels: this.#labels,
+      streams: this.#streams,
       send: (kind, message) => {
         const content = kind === "candidate" ? message : [message, ...(kind === "offer" ? [this.#metadata ?? null] : [])];
         return this.#publish(types[kind], id, content).catch((error) => this.emit("error", { error }));
@@ -149,6 +151,18 @@ export class Room extends Emitter {
       if (this.#options.quirks || !peer.lost) this.#identity?.forget(peer.id);
     }
     this.emit(name, event);
+  }
+
+  // -- streams
+
+  share(stream, label = "default") {
+    this.#streams.set(label, stream);
+    for (const peer of this.peers.values()) peer.share(label, stream);
+  }
+
+  unshare(label = "default") {
+    this.#streams.delete(label);
+    for (const peer of this.peers.values()) peer.unshare(label);
   }
 
   // -- channels and messages
