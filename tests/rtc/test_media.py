@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from anyio import ClosedResourceError, Event, create_task_group, fail_after, sleep_forever
+from anyio import ClosedResourceError, Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
 from av import AudioFrame, VideoFrame
 
 from peerix.core.errors import LocalProtocolError
@@ -114,13 +114,20 @@ async def test_tracks_of_one_stream_arrive_in_one_stream_of_the_same_id() -> Non
     assert one.streams[0].id == source.stream.id
 
 
-async def test_nothing_is_encoded_or_decoded_for_nobody() -> None:
-    async with TestSource(*SIZE) as source, pair(source.video) as (_, b, (track,)):
-        await until(lambda: b.connection_state == "connected")
-        await until(lambda: source.video.watched)
+async def test_nothing_is_decoded_for_nobody() -> None:
+    async with TestSource(*SIZE) as source, pair(source.video) as (_, _, (track,)):
+        await take(track.encoded, 10)
         assert track.decoded == 0
         await take(track, 1)
         assert track.decoded > 0
+
+
+async def test_nothing_is_encoded_before_somebody_can_receive_it() -> None:
+    async with TestSource(*SIZE) as source, PeerConnection(LOOPBACK) as a:
+        a.add_track(source.video)
+        await a.set_local_description()
+        await wait_all_tasks_blocked()
+        assert not source.video.watched
 
 
 async def test_a_track_can_be_read_by_several() -> None:
@@ -367,8 +374,8 @@ async def test_sound_and_picture_are_in_step() -> None:
         beeps: list[float] = []
 
         async with create_task_group() as tasks:
-            tasks.start_soon(note_times, video, is_flash, flashes)
-            tasks.start_soon(note_times, audio, is_beep, beeps)
+            tasks.start_soon(note_times, video, is_flash, flashes.append)
+            tasks.start_soon(note_times, audio, is_beep, beeps.append)
             await until(lambda: flashes and beeps and min(flashes[-1], beeps[-1]) - min(flashes[0], beeps[0]) > 1.5)
             tasks.cancel_scope.cancel()
     # Each lasts a tenth of a second, once a second: what counts is where in the second their middle is.
@@ -376,10 +383,10 @@ async def test_sound_and_picture_are_in_step() -> None:
     assert min(apart, 1 - apart) < 0.06
 
 
-async def note_times(track: MediaTrack[Any], is_one: Callable[[Any], bool], times: list[float]) -> None:
+async def note_times(track: MediaTrack[Any], is_one: Callable[[Any], bool], note: Callable[[float], None]) -> None:
     async for frame in track:
         if is_one(frame):
-            times.append(frame.time)
+            note(frame.time)
 
 
 def is_flash(frame: VideoFrame) -> bool:
