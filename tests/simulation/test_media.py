@@ -134,6 +134,20 @@ def test_no_more_is_wanted_of_the_path_than_the_senders_say() -> None:
     assert frames(b)
 
 
+def test_the_bitrate_is_as_before_when_only_the_feedback_was_lost_for_a_while() -> None:
+    a, _ = media_peers(Link(latency=0.03, bandwidth=500_000))
+    camera = Camera(a, follows=True)
+    camera.run(5)
+    before = camera.bitrate
+    a.network.connect("b", "a", Link(down=True), a.network.default)
+    camera.run(3)
+    during = camera.bitrate
+    a.network.connect("b", "a", a.network.default)
+    camera.run(0.5)
+    assert during < 0.3 * before
+    assert camera.bitrate > 0.7 * before
+
+
 def test_video_that_joins_sound_begins_as_on_a_new_path_and_finds_its_bitrate_soon() -> None:
     a, b = media_peers(Link(latency=0.02, bandwidth=2_000_000), kinds=["audio", "video"])
     a.media.set_maximum(64_000)

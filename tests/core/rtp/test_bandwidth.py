@@ -308,3 +308,34 @@ def test_two_percent_of_random_loss_do_not_stop_the_search() -> None:
 def test_a_narrow_path_is_not_flooded() -> None:
     flow = Flow(Link(1, rate=250e3 / 8)).run(8.0)
     assert 120e3 < flow.average(4.0) < 270e3
+
+
+def test_a_pause_ends_what_was_seen_of_the_queue() -> None:
+    trendline, arrived = TrendlineEstimator(), 100.0
+    for number in range(60):
+        arrived += 0.03
+        trendline.receive(10 + number * 0.02, arrived)
+    assert trendline.usage is Usage.OVERUSE
+    for number in range(3):
+        trendline.receive(20 + number * 0.02, 200 + number * 0.02)
+    assert trendline.usage is Usage.NORMAL
+
+
+def test_a_probe_whose_wake_up_comes_late_leaves_what_is_due_by_then() -> None:
+    probe = Probe(1, 1_200_000, 10.0)
+    assert (probe.due_at, probe.packet_size) == (10.0, 600)
+    probe.first_sent_at = 10.0
+    for _ in range(5):
+        probe.sent_bytes += 600
+        probe.sent_packets += 1
+    assert probe.is_complete(10.02)
+    assert probe.due_at == pytest.approx(10.02)
+    assert not probe.is_complete(10.06)
+    probe.sent_bytes *= 3
+    assert probe.is_complete(10.06)
+
+
+def test_a_probe_that_finds_too_little_to_send_ends() -> None:
+    probe = Probe(1, 1_200_000, 10.0, first_sent_at=10.0)
+    assert not probe.is_complete(10.1)
+    assert probe.is_complete(10.3)

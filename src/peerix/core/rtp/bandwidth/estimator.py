@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.rtp.bandwidth.probing import Prober
-from peerix.core.rtp.bandwidth.rates import LOSS_HIGH, AcknowledgedRate, DelayBasedRate, LossBasedLimit
+from peerix.core.rtp.bandwidth.rates import LOSS_HIGH, LOSS_LOW, AcknowledgedRate, DelayBasedRate, LossBasedLimit
 from peerix.core.rtp.bandwidth.reported import ReportedRate
 from peerix.core.rtp.bandwidth.sent_packets import NO_PROBE, SentPackets
 from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
@@ -22,7 +22,8 @@ MIN_BITRATE = 30_000.0
 """Bit/s below which nothing useful can be sent."""
 
 FEEDBACK_TIMEOUT = 1.0
-"""Seconds without feedback, while packets are in flight, after which the bitrate is halved."""
+"""Seconds without feedback, while packets are in flight, after which the bitrate is halved; three round trips if those
+are more."""
 
 _DEFAULT_ROUND_TRIP = 0.1
 
@@ -36,6 +37,7 @@ class BandwidthEstimator:
 
     __slots__ = (
         "_acknowledged",
+        "_before_silence",
         "_delay_based",
         "_heard_at",
         "_loss_based",
@@ -54,6 +56,8 @@ class BandwidthEstimator:
         self._trendline = TrendlineEstimator()
         self._acknowledged = AcknowledgedRate()
         self._heard_at = 0.0
+        self._before_silence = 0.0
+        """The bitrate before nothing was heard for long; 0 while something is."""
         self._started = False
         self.prober = Prober()
         self.reported = ReportedRate(start)
@@ -121,6 +125,8 @@ class BandwidthEstimator:
         found = self._take_results(results, now)
         round_trip = self.sent_packets.round_trip_time or _DEFAULT_ROUND_TRIP
         lost = sum(result.arrived_at is None for result in results)
+        if self._before_silence:
+            self._end_silence(lost / len(results))
         arriving = self._acknowledged.bitrate()
         self._loss_based.receive(lost, len(results), self.bitrate, arriving, round_trip, now)
         if found is not None and self.usage is not Usage.OVERUSE:
@@ -138,7 +144,9 @@ class BandwidthEstimator:
         """When `handle_timeout` wants to be called."""
         if not self._started:
             return self.reported.next_timeout()
-        return self._heard_at + FEEDBACK_TIMEOUT if self.sent_packets.in_flight > 0 else None
+        if not self.sent_packets.in_flight:
+            return None
+        return self._heard_at + max(FEEDBACK_TIMEOUT, 3 * (self.sent_packets.round_trip_time or 0.0))
 
     def handle_timeout(self, now: float) -> None:
         """Halve the bitrate when nothing is heard: the path may be full beyond its queue."""
@@ -148,8 +156,15 @@ class BandwidthEstimator:
         at = self.next_timeout()
         if at is not None and now >= at:
             self._heard_at = now
+            self._before_silence = max(self._before_silence, self.bitrate)
             self._delay_based.set_bitrate(max(self.bitrate / 2, MIN_BITRATE))
             self.prober.postpone(now)
+
+    def _end_silence(self, loss: float) -> None:
+        """Go on as before when packets arrived all the time: it was the feedback that was late or lost."""
+        if loss < LOSS_LOW:
+            self._delay_based.set_bitrate(max(self._before_silence, self._delay_based.bitrate))
+        self._before_silence = 0.0
 
     def _take_results(self, results: list[PacketResult], now: float) -> float | None:
         """Feed the parts; gives what a probe has found."""

@@ -14,6 +14,12 @@ PROBE_TIME = 0.02
 MIN_PACKETS = 5
 """Packets of a burst, at least: fewer measure nothing."""
 
+MAX_PROBE_TIME = 0.2
+"""Seconds after which a burst ends that found too little to send."""
+
+MAX_LATENESS = 4.0
+"""How many times more than planned leaves when a wake-up comes late: a busy machine is not to be taken for the path."""
+
 RESULT_TIMEOUT = 1.0
 """Seconds after which a burst without an answer is forgotten."""
 
@@ -37,6 +43,7 @@ class Probe:
     number: int
     bitrate: float
     begun_at: float
+    first_sent_at: float | None = None
     sent_bytes: int = 0
     sent_packets: int = 0
     done_at: float | None = None
@@ -48,9 +55,24 @@ class Probe:
         return int(self.bitrate * PROBE_TIME / 8)
 
     @property
-    def complete(self) -> bool:
-        """Whether all of it has left."""
-        return self.sent_bytes >= self.wanted_bytes and self.sent_packets >= MIN_PACKETS
+    def packet_size(self) -> int:
+        """Bytes of each packet that is made for it, so that there are enough of them."""
+        return self.wanted_bytes // MIN_PACKETS
+
+    @property
+    def due_at(self) -> float:
+        """When the next packet leaves so that the burst has its bitrate."""
+        if self.first_sent_at is None:
+            return self.begun_at
+        return self.first_sent_at + self.sent_bytes * 8 / self.bitrate
+
+    def is_complete(self, now: float) -> bool:
+        """Tell whether all of it has left, what is due by now among it."""
+        elapsed = 0.0 if self.first_sent_at is None else now - self.first_sent_at
+        if elapsed > MAX_PROBE_TIME:
+            return True
+        planned = max(self.wanted_bytes, int(min(elapsed / PROBE_TIME, MAX_LATENESS) * self.wanted_bytes))
+        return self.sent_bytes >= planned and self.sent_packets >= MIN_PACKETS
 
     def measured(self) -> float | None:
         """Give the bitrate that came through; None when too little of it has arrived."""
@@ -115,9 +137,11 @@ class Prober:
         probe = self.active
         if probe is None:
             return
+        if probe.first_sent_at is None:
+            probe.first_sent_at = now
         probe.sent_bytes += size
         probe.sent_packets += 1
-        if probe.complete:
+        if probe.is_complete(now):
             probe.done_at = now
             self.active = None
             self._begin_planned(now)

@@ -112,6 +112,8 @@ class TrendlineEstimator:
         self._count = 0
         self._over_since = self._updated_at = None
         self._over_count = 0
+        self._usage = Usage.NORMAL  # what was seen before a pause says nothing of the path after it
+        self.trend = 0.0
 
     def _belongs(self, group: _Group, sent_at: float, arrived_at: float) -> bool:
         if sent_at - group.first_sent <= BURST:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.rtp.bandwidth import BandwidthEstimator
-from peerix.core.rtp.pacer import AUDIO, RETRANSMISSION, VIDEO, Pacer
+from peerix.core.rtp.pacer import AUDIO, MIN_SLEEP, RETRANSMISSION, VIDEO, Pacer
 from peerix.core.session.media.sending import MAX_DATAGRAM, SRTP_OVERHEAD, Sending
 
 if TYPE_CHECKING:
@@ -132,10 +132,9 @@ class Outbound:
     def _fill_probe(self, now: float) -> list[bytes]:
         """What a probe of the path lacks of packets that are wanted anyway."""
         packets: list[bytes] = []
-        encodings = [one for sending in self.sending.values() for one in sending.encodings.values()]
-        encoding = next((one for one in encodings if one.told_of_arrivals and one.stream.can_probe), None)
-        while encoding is not None and self.estimator.prober.active is not None and self.pacer.spare(now) > 0:
-            size = min(self.pacer.spare(now), MAX_DATAGRAM - SRTP_OVERHEAD - encoding.stream.overhead)
+        encoding = self._encoding_for_probes()
+        while encoding is not None and (probe := self.estimator.prober.active) is not None and probe.due_at <= now:
+            size = min(probe.packet_size, MAX_DATAGRAM - SRTP_OVERHEAD - encoding.stream.overhead)
             written = encoding.stream.write_probe(size, self._number(encoding, size, now), now)
             if written is None:
                 break
@@ -143,11 +142,21 @@ class Outbound:
             packets.append(written)
         return packets
 
+    def _encoding_for_probes(self) -> Encoding | None:
+        """The stream whose packets are sent once more to fill a probe; None while others wait, which fill it too."""
+        if self.pacer.queued_bytes:
+            return None
+        encodings = (one for sending in self.sending.values() for one in sending.encodings.values())
+        return next((one for one in encodings if one.told_of_arrivals and one.stream.can_probe), None)
+
     # -- time
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout`, and then `packets_to_send`, want to be called."""
         times = [self.pacer.next_timeout(), self.estimator.next_timeout()]
+        probe = self.estimator.prober.active
+        if probe is not None and self._encoding_for_probes() is not None:
+            times.append(probe.due_at + MIN_SLEEP)
         times += [sending.tones.next_timeout() for sending in self.sending.values()]
         return min((time for time in times if time is not None), default=None)
 
