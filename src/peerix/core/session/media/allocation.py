@@ -26,7 +26,7 @@ def allocate(total: float, wants: Sequence[Want]) -> list[float]:
     given = [want.minimum for want in wants]
     rest = total - sum(given)
     for essential in (True, False):
-        open_ones = [index for index, want in enumerate(wants) if want.essential is essential]
+        open_ones: list[int] = [index for index, want in enumerate(wants) if want.essential is essential]
         while open_ones and rest > 1:
             share = rest / sum(wants[index].weight for index in open_ones)
             filled = [i for i in open_ones if wants[i].maximum - given[i] <= share * wants[i].weight]
