@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import WouldBlock, fail_after
+from anyio import fail_after
 
-from peerix import AudioParameters, LocalProtocolError, VideoParameters, published
+from peerix import TrackEvent, TransferAborted, published
+from peerix.drivers import MemoryDriver
 from peerix.media import AudioSource, MediaStream, TestSource, VideoSource
 from peerix.media.test_source import PictureMaker, read_number
-from tests.support.peers import entered_peers, meet, remote_of
+from tests.support.peers import local_peer, meet, remote_of
+from tests.support.streams import SIZE, first_frame, room_with_source
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    import av
-
-    from peerix import EventStream, Peer, PeerEvent
-    from peerix.rtc import ReceivedTrack
+    from peerix import Peer
+    from tests.support.streams import MediaLog
 
 pytestmark = pytest.mark.anyio
-
-SIZE = (160, 120)
 
 
 @pytest.fixture(autouse=True)
@@ -34,61 +29,8 @@ def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "LINGER", 0.01)
 
 
-class MediaLog:
-    """The streams, tracks and ends of a peer, in order. A handler for each name would not tell the order among them."""
-
-    def __init__(self, stream: EventStream[PeerEvent]) -> None:
-        self._stream = stream
-        self._events: list[Any] = []
-
-    @property
-    def events(self) -> list[Any]:
-        """What has happened so far."""
-        with suppress(WouldBlock):
-            while True:
-                self._events.append(self._stream.receive_nowait())
-        return self._events
-
-    @property
-    def names(self) -> list[str]:
-        """Their names."""
-        return [event.name for event in self.events]
-
-    def of(self, name: str) -> list[Any]:
-        """Those of one name."""
-        return [event for event in self.events if event.name == name]
-
-    async def wait(self, name: str, count: int = 1) -> Any:
-        """Wait for the event of this name that makes the count full."""
-        await until(lambda: len(self.of(name)) >= count)
-        return self.of(name)[count - 1]
-
-
-@asynccontextmanager
-async def room_with_source(
-    count: int = 2, *, met: bool = True
-) -> AsyncGenerator[tuple[list[Peer], TestSource, list[MediaLog]]]:
-    """Peers, in a room or in none yet, something to publish, and what each of them sees."""
-    async with AsyncExitStack() as stack:
-        peers = await stack.enter_async_context(entered_peers(count))
-        source = await stack.enter_async_context(TestSource(*SIZE))
-        if met:
-            await meet(*peers)
-        logs = [
-            MediaLog(await stack.enter_async_context(peer.events("stream", "track", "error", "connection:closed")))
-            for peer in peers
-        ]
-        yield peers, source, logs
-
-
 def has_label(log: MediaLog, label: str) -> bool:
     return label in [event.label for event in log.of("track:add")]
-
-
-async def first_frame(track: ReceivedTrack) -> av.VideoFrame:
-    """Wait for a picture."""
-    with fail_after(PATIENCE), track.read() as reader:
-        return await reader.receive()  # type: ignore[no-any-return]
 
 
 def sections(peer: Peer, other: Peer) -> list[str]:
@@ -305,7 +247,6 @@ async def test_two_peers_that_publish_in_the_same_instant_see_each_other() -> No
             assert log.events[0].label == "camera"
 
 
-@pytest.mark.slow
 async def test_each_direction_has_sections_of_its_own() -> None:
     async with room_with_source(2) as ((a, b), source, logs), TestSource(*SIZE) as other:
         await a.publish(MediaStream([source.video]), "camera")
@@ -379,58 +320,7 @@ async def test_publishing_twenty_times_in_both_directions_at_once_needs_no_more_
         assert all(log.of("error") == [] for log in logs)
 
 
-async def test_parameters_reach_the_sender() -> None:
-    async with room_with_source(2) as ((a, b), source, (_, log)):
-        video = {"max_bitrate": 200_000, "max_framerate": 10, "scale_resolution_down_by": 2, "priority": "high"}
-        await a.publish(source.stream, "camera", video=video, audio=AudioParameters(max_bitrate=24_000))
-        await log.wait("track:add", 2)
-        connection = remote_of(a, b).connection
-        assert connection is not None
-        senders = {sender.kind: sender.get_parameters()[0] for sender in connection.get_senders()}
-        assert (senders["video"].max_bitrate, senders["video"].priority) == (200_000, "high")
-        assert senders["audio"].max_bitrate == 24_000
-        track = next(event.track for event in log.of("track:add") if event.track.kind == "video")
-        assert (await first_frame(track)).width == SIZE[0] // 2
-
-
 @pytest.mark.slow
-async def test_other_parameters_for_the_same_stream_are_not_negotiated() -> None:
-    async with room_with_source(2) as ((a, b), source, (_, log)):
-        await a.publish(source.stream, "camera")
-        await log.wait("track:add", 2)
-        connection = remote_of(a, b).connection
-        assert connection is not None
-        before = connection.local_description
-        await a.publish(source.stream, "camera", video=VideoParameters(max_bitrate=100_000))
-        senders = {sender.kind: sender.get_parameters()[0] for sender in connection.get_senders()}
-        assert senders["video"].max_bitrate == 100_000
-        assert connection.local_description == before
-        assert not source.video.ended
-
-
-async def test_cancelling_a_track_ends_its_decoder_and_nothing_else() -> None:
-    async with room_with_source(2) as ((a, b), source, (_, log)):
-        await a.publish(MediaStream([source.video]), "one")
-        await a.publish(MediaStream([source.video]), "two")
-        await log.wait("track:add", 2)
-        one, two = (event.track for event in log.of("track:add"))
-        with one.read() as reader:
-            with fail_after(PATIENCE):
-                await reader.receive()
-            one.cancel_scope.cancel()
-            await until(lambda: one.ended)
-        await first_frame(two)
-        assert remote_of(b, a).state == "connected"
-        assert not source.video.ended
-
-
-async def test_a_label_that_nobody_can_use_is_refused() -> None:
-    async with room_with_source(1, met=False) as ((a,), source, _):
-        for label in ("", "x" * 1025):
-            with pytest.raises(LocalProtocolError):
-                await a.publish(source.stream, label)
-
-
 async def test_unpublishing_what_is_not_published_does_nothing() -> None:
     async with room_with_source(1, met=False) as ((a,), source, _):
         await a.unpublish("camera")
@@ -447,3 +337,30 @@ async def test_publishing_to_one_who_has_left_does_nothing() -> None:
         await remote.publish(source.stream, "camera")
         await remote.unpublish("camera")
         assert dict(remote.streams) == {}
+
+
+async def test_what_is_published_before_the_block_of_the_peer_is_shared_in_it() -> None:
+    async with MemoryDriver() as driver, local_peer(driver=driver) as a, TestSource(*SIZE) as source:
+        b = local_peer(driver=driver)
+        await b.publish(MediaStream([source.video]), "camera")
+        async with b, a.events("track:add", "stream:remove") as events:
+            await meet(a, b)
+            with fail_after(PATIENCE):
+                added = await events.receive()
+                assert isinstance(added, TrackEvent)
+                assert added.label == "camera"
+                source.video.end()
+                assert (await events.receive()).name == "stream:remove"
+            assert dict(b.published) == {}
+
+
+@pytest.mark.slow
+async def test_trouble_in_a_handler_of_a_stream_is_an_error_event() -> None:
+    def fail(_: object) -> None:
+        raise TransferAborted("what a message of somebody else raises")
+
+    async with room_with_source() as ((a, b), source, (_, log)):
+        b.on("stream:add", fail)
+        await a.publish(MediaStream([source.video]), "camera")
+        event = await log.wait("error")
+        assert (event.code, event.remote) == ("DATACHANNEL_ERROR", remote_of(b, a))
