@@ -1,0 +1,188 @@
+"""A track of VP8 pictures, 1280x720 at 30 a second, peerix beside aiortc: ``python -m benchmarks.media``.
+
+Both ends of a row share a process, except for "fan". What a column says:
+
+* "outside the codec": CPU of the whole process, both ends, when the encoder plays a recording (2 Mbit/s, the same for
+  both stacks) and the decoder always gives the same picture.
+* "age": from handing a picture to the stack until it is decoded and in the reader's hand.
+* "flood": the camera is far faster than the encoder, which takes what it can.
+* "packets": recorded frames of 50 KB, as many as the sender sends.
+* "fan": 640x360 to one receiver, then to ten, all in another process; the CPU of the sender for a picture that arrives.
+
+All in one run, since only such figures compare on a machine that others use too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from benchmarks.machine import describe_machine
+from benchmarks.media_stacks import MediaJob
+from benchmarks.report import Metric, Report, Variant, add_output_options, publish
+from benchmarks.runner import GRACE, RunFailedError, last_words
+from benchmarks.scenarios import Job
+
+if TYPE_CHECKING:
+    from benchmarks.scenarios import Result
+
+BACKENDS = ("asyncio", "uvloop", "trio")
+STACKS = ("aiortc", "peerix")
+BOTH = ("encoder", "decoder")
+RECEIVERS = 10
+
+
+def first(result: Result) -> float:
+    """CPU of a picture that one receives, ms."""
+    return 1e3 * result["cpu_1"] / result["frames_1"]
+
+
+def further(result: Result) -> float:
+    """What another receiver of a picture adds to that, ms."""
+    pictures = result[f"frames_{RECEIVERS}"] / RECEIVERS
+    return (1e3 * result[f"cpu_{RECEIVERS}"] / pictures - first(result)) / (RECEIVERS - 1)
+
+
+SCENARIOS: dict[str, tuple[MediaJob, tuple[Metric, ...]]] = {
+    "bare": (
+        MediaJob("alone", "", "", 10.0, replayed=BOTH),
+        (
+            Metric("CPU s/s outside the codec", lambda r: r["cpu"], 3, more_is_better=False),
+            Metric("RTP packets/s of it", lambda r: r["packets"]),
+        ),
+    ),
+    "whole": (
+        MediaJob("alone", "", "", 10.0),
+        (
+            Metric("CPU s/s with the codec", lambda r: r["cpu"], 3, more_is_better=False),
+            Metric("pictures/s of 30", lambda r: r["frames"], 1),
+            Metric("age p50, ms", lambda r: r["p50"] * 1e3, 1, more_is_better=False),
+            Metric("age p95, ms", lambda r: r["p95"] * 1e3, 1, more_is_better=False),
+        ),
+    ),
+    "flood": (
+        MediaJob("alone", "", "", 10.0, rate=300.0),
+        (Metric("flood: pictures/s", lambda r: r["frames"], 1),),
+    ),
+    "packets": (
+        MediaJob("alone", "", "", 5.0, rate=500.0, bitrate=12_000_000, replayed=BOTH),
+        (Metric("packets: RTP packets/s", lambda r: r["packets"]),),
+    ),
+    "fan": (
+        MediaJob("fan", "", "", 5.0, 3.0, 640, 360, bitrate=1_000_000, replayed=("decoder",), receivers=RECEIVERS),
+        (
+            Metric("fan: CPU ms a picture, first receiver", first, 2, more_is_better=False),
+            Metric("each further one", further, 2, more_is_better=False),
+            Metric("of the first, %", lambda r: 100 * further(r) / first(r), more_is_better=False),
+        ),
+    ),
+}
+"""Jobs without stack and loop, and the columns that they give."""
+
+
+@dataclass(slots=True, frozen=True)
+class Row(Variant):
+    """A stack on a loop."""
+
+    @property
+    def label(self) -> str:
+        """Name the row."""
+        return f"{self.stack}, {self.backend}"
+
+
+def run_media(job: MediaJob) -> Result:
+    """Run a job in one process, or "fan" in two.
+
+    :raises RunFailedError: a process failed or hung.
+    """
+    if job.scenario != "fan":
+        return _finish(_start(job, "both"), job)
+    ends = socket.socketpair()
+    processes = [_start(job, role, end) for role, end in zip(("offer", "answer"), ends, strict=True)]
+    for end in ends:
+        end.close()
+    try:
+        return _finish(processes[0], job) | _finish(processes[1], job)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _start(job: MediaJob, role: str, sock: socket.socket | None = None) -> subprocess.Popen[str]:
+    descriptors = [] if sock is None else [sock.fileno()]
+    command = [sys.executable, "-m", "benchmarks.media_worker", json.dumps(asdict(job)), role, *map(str, descriptors)]
+    return subprocess.Popen(command, pass_fds=descriptors, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _finish(process: subprocess.Popen[str], job: MediaJob) -> Result:
+    try:
+        output, errors = process.communicate(timeout=job.seconds + job.warm_up + GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise RunFailedError("no result in time") from None
+    if process.returncode != 0:
+        raise RunFailedError(last_words(errors))
+    result: Result = json.loads(output.splitlines()[-1])
+    return result
+
+
+def measure(report: Report, row: Row, name: str, seconds: float | None) -> None:
+    """Measure one row."""
+    template, metrics = SCENARIOS[name]
+    job = replace(template, stack=row.stack, backend=row.backend, seconds=seconds or template.seconds)
+    noted = Job(name, row.stack, row.backend, None, 2 if name == "fan" else 1, job.seconds)
+    try:
+        result = run_media(job)
+        shown = ", ".join(f"{metric.name} {metric.compute(result):,.{metric.digits}f}" for metric in metrics)
+    except (RunFailedError, KeyError, ZeroDivisionError) as error:
+        report.fail(row, noted, repr(error))
+        print(f"  {row.label}: {name} failed: {error!r}", file=sys.stderr)
+        return
+    report.add(row, noted, metrics, result)
+    print(f"  {row.label}: {shown}", file=sys.stderr)
+
+
+def choose_rows(options: argparse.Namespace) -> list[Row]:
+    """List the rows: aiortc does not run on trio."""
+    backends = options.backend or BACKENDS
+    rows = [Row(stack, backend) for stack in options.stack or STACKS for backend in backends]
+    return [row for row in rows if (row.stack, row.backend) != ("aiortc", "trio")]
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.media", description=__doc__)
+    add_output_options(parser)
+    parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
+    parser.add_argument("--stack", action="append", choices=STACKS, help="only this stack")
+    parser.add_argument("--scenario", action="append", choices=tuple(SCENARIOS), help="only this (repeatable)")
+    parser.add_argument("--quick", action="store_true", help="short windows")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="repetitions")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the command line asks for; the exit code is 1 when a run failed."""
+    options = parse_arguments(arguments)
+    report = Report(describe_machine())
+    started = time.monotonic()
+    for _ in range(options.repeat):
+        for name in options.scenario or SCENARIOS:
+            print(name, file=sys.stderr)
+            for row in choose_rows(options):
+                measure(report, row, name, 3.0 if options.quick else None)
+    print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
+    publish(options, "media", report.to_markdown(), report.to_json())
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
