@@ -164,9 +164,8 @@ class Published:
 
     async def _drop_when_ended(self, publication: Publication, scope: CancelScope) -> None:
         with scope:
-            # A track tells its end to readers only, and for a reader it would make frames.
-            while not all(track.ended for track in publication.tracks):  # noqa: ASYNC110
-                await sleep(LINGER)
+            for track in publication.tracks:
+                await track.wait_ended()
             await sleep(LINGER)
         if not scope.cancel_called:
             for holder in tuple(self._holders.get(publication, ())):

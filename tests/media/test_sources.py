@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
-from anyio import ClosedResourceError, EndOfStream, create_task_group, fail_after
+from anyio import ClosedResourceError, EndOfStream, create_task_group, fail_after, wait_all_tasks_blocked
 
 from peerix import PeerixError
 from peerix.media import AudioSource, FrameReader, MediaPlayer, MediaStream, TestSource, VideoSource
@@ -90,6 +90,15 @@ async def test_a_track_that_has_ended_ends_its_readers_and_refuses_more() -> Non
     with pytest.raises(ClosedResourceError):
         camera.send_nowait(BLACK)
     assert [frame async for frame in camera] == []
+
+
+async def test_the_end_of_a_track_can_be_waited_for_without_reading_it() -> None:
+    camera = VideoSource()
+    async with create_task_group() as tasks:
+        tasks.start_soon(camera.wait_ended)
+        await wait_all_tasks_blocked()
+        assert not camera.watched
+        camera.end()
 
 
 async def test_a_reader_waits_for_the_first_frame() -> None:

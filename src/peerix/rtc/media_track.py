@@ -98,7 +98,7 @@ class MediaTrack(Generic[FrameT]):
     :param clock: what the times of the frames are counted on; None is a clock of the track's own.
     """
 
-    __slots__ = ("__weakref__", "_readers", "_watched", "clock", "ended", "id", "kind", "label")
+    __slots__ = ("__weakref__", "_changed", "_readers", "clock", "ended", "id", "kind", "label")
 
     def __init__(self, kind: Kind, *, id: str | None = None, label: str = "", clock: object = None) -> None:  # noqa: A002
         self.kind: Kind = kind
@@ -108,7 +108,8 @@ class MediaTrack(Generic[FrameT]):
         self.ended = False
         # Weakly: a loop that was left with `break` leaves its reader to nobody.
         self._readers: WeakSet[FrameReader[FrameT]] = WeakSet()
-        self._watched = Event()
+        self._changed = Event()
+        """Set when the track gets a reader or ends."""
 
     @property
     def watched(self) -> bool:
@@ -118,8 +119,16 @@ class MediaTrack(Generic[FrameT]):
     async def wait_watched(self) -> None:
         """Wait until somebody reads, or the track has ended."""
         while not self.watched and not self.ended:
-            self._watched = Event()
-            await self._watched.wait()
+            await self._changed.wait()
+
+    async def wait_ended(self) -> None:
+        """Wait until the track has ended."""
+        while not self.ended:
+            await self._changed.wait()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = Event()
 
     @contextmanager
     def read(self, *, latest: bool = False, max_frames: int | None = None) -> Generator[FrameReader[FrameT]]:
@@ -143,7 +152,7 @@ class MediaTrack(Generic[FrameT]):
         if self.ended:
             reader.end()
         self._readers.add(reader)
-        self._watched.set()
+        self._tell()
         return reader
 
     def deliver(self, frame: FrameT) -> None:
@@ -154,6 +163,6 @@ class MediaTrack(Generic[FrameT]):
     def end(self) -> None:
         """End the track: its readers come to their end, once they have read what waits."""
         self.ended = True
-        self._watched.set()
+        self._tell()
         for reader in self._readers:
             reader.end()
