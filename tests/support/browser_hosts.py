@@ -25,7 +25,7 @@ from tests.support.connections import LOOPBACK
 from tests.support.firefox import Firefox
 from tests.support.namespaces import entered, two_hosts
 from tests.support.nats_server import WebSocketNatsServer
-from tests.support.stacks import Stack
+from tests.support.stacks import LACKS, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,17 +54,19 @@ class Kind:
 
     :param hides: it is as it comes: names of mDNS are in the place of its addresses.
     :param alone: it is on a host of its own.
+    :param cannot: see `tests.support.stacks.LACKS`.
     """
 
     make: Callable[..., Browser]
     program: str
     hides: bool = False
     alone: bool = True
+    cannot: frozenset[str] = frozenset()
 
 
 KINDS = {
-    "chromium": Kind(Chromium, "chromium", alone=False),
-    "firefox": Kind(Firefox, "firefox-esr"),
+    "chromium": Kind(Chromium, "chromium", alone=False, cannot=frozenset(LACKS["chromium"])),
+    "firefox": Kind(Firefox, "firefox-esr", cannot=frozenset(LACKS["firefox"])),
     "chromium-mdns": Kind(Chromium, "chromium", hides=True),
     "firefox-mdns": Kind(Firefox, "firefox-esr", hides=True),
 }
@@ -83,11 +85,13 @@ class BrowserHost:
 
     :param its_network: where it is; None is this machine itself.
     :param our_network: where its Python peers have to be.
+    :param cannot: see `tests.support.stacks.LACKS`.
     """
 
     browser: Browser
     its_network: Namespace | None = None
     our_network: Namespace | None = None
+    cannot: frozenset[str] = frozenset()
 
     @property
     def its_address(self) -> str:
@@ -98,7 +102,7 @@ class BrowserHost:
         """A page that makes connections."""
         configuration = LOOPBACK if self.our_network is None else Configuration()
         page = anyio.run(self.browser.open, "browser/webrtc.html")
-        return Stack(PageAgent(page), configuration=configuration, network=self.our_network)
+        return Stack(PageAgent(page), configuration=configuration, network=self.our_network, cannot=self.cannot)
 
     def nats_server(self, folder: Path) -> WebSocketNatsServer:
         """A server of NATS that the browser and Python peers can reach; it is not started."""
@@ -120,7 +124,7 @@ def run_browser(kind: Kind, folder: Path) -> Iterator[BrowserHost]:
         with _inside(its_network):
             browser = kind.make(require_program(kind.program), folder, SITES, hide_addresses=kind.hides)
         stack.callback(browser.stop)
-        yield BrowserHost(browser, its_network, our_network)
+        yield BrowserHost(browser, its_network, our_network, kind.cannot)
 
 
 def _inside(network: Namespace | None) -> AbstractContextManager[None]:

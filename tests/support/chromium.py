@@ -29,6 +29,7 @@ _FLAGS = (
     "--no-sandbox",
     "--remote-debugging-pipe",
     "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required",
     "--disable-background-networking",
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
@@ -41,6 +42,8 @@ _FLAGS = (
     "--disable-sync",
     "--no-default-browser-check",
     "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 )
 
 

@@ -57,6 +57,10 @@ _PREFERENCES: dict[str, object] = {
     "app.normandy.enabled": False,
     "dom.push.connection.enabled": False,
     "media.gmp-manager.updateEnabled": False,
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
+    "media.navigator.streams.fake": True,
+    "media.navigator.permission.disabled": True,
 }
 
 

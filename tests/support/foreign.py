@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import anyio
 from anyio import CancelScope, create_task_group, fail_after, move_on_after
@@ -18,7 +18,9 @@ from peerix.rtc import (
     LocalCandidate,
     PeerConnection,
     SessionDescription,
+    TrackReceived,
 )
+from tests.support.foreign_media import ForeignTrack, ForeignTransceiver
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
     from peerix.rtc import EventStream
     from tests.support.agents import Agent
+    from tests.support.foreign_media import Source
 
 Offerer: TypeAlias = Literal["we", "they"]
+EventT = TypeVar("EventT")
 
 
 @dataclass(slots=True, frozen=True)
@@ -100,6 +104,14 @@ class Foreign:
         reply = await self._ask("answer", description=offer.to_json(), gathered=gathered)
         return SessionDescription.from_json(reply)
 
+    async def take_offer(self, offer: SessionDescription) -> None:
+        """Set an offer, and leave the answer for later."""
+        await self._ask("takeOffer", description=offer.to_json())
+
+    async def make_answer(self, *, gathered: bool = True) -> SessionDescription:
+        """Make the answer and set it."""
+        return SessionDescription.from_json(await self._ask("makeAnswer", gathered=gathered))
+
     async def accept(self, answer: SessionDescription) -> None:
         """Set the answer."""
         await self._ask("accept", description=answer.to_json())
@@ -123,9 +135,21 @@ class Foreign:
         report: list[dict[str, Any]] = await self._ask("statistics")
         return report
 
-    async def add_transceiver(self, kind: str, direction: str) -> None:
+    async def add_transceiver(self, kind: str, direction: str, source: Source | None = None) -> ForeignTransceiver:
         """Add a section for media."""
-        await self._ask("addTransceiver", kind=kind, direction=direction)
+        reply = await self._ask("addTransceiver", kind=kind, direction=direction, source=source)
+        return ForeignTransceiver(self.agent, self.number, reply["transceiver"])
+
+    async def add_track(self, source: Source) -> ForeignTransceiver:
+        """Send a track: in a section that we made and that is free, else in one of its own."""
+        reply = await self._ask("addTrack", source=source)
+        return ForeignTransceiver(self.agent, self.number, reply["transceiver"])
+
+    async def next_track(self) -> ForeignTrack:
+        """Wait for the next track that comes from us."""
+        reply = await self._ask("nextTrack")
+        transceiver = ForeignTransceiver(self.agent, self.number, reply["transceiver"])
+        return ForeignTrack(self.agent, reply["track"], reply["kind"], tuple(reply["streams"]), transceiver)
 
     async def create_channel(self, label: str, **options: object) -> ForeignChannel:
         """Create a channel with the options of W3C."""
@@ -152,10 +176,11 @@ class Wire:
 
     async def next_channel(self) -> DataChannel:
         """Wait for the next channel that comes from them."""
-        async for event in self.events:
-            if isinstance(event, DataChannelReceived):
-                return event.channel
-        raise AssertionError("the connection ended before a channel came")
+        return (await next_event(self.events, DataChannelReceived)).channel
+
+    async def next_track(self) -> TrackReceived:
+        """Wait for the next track that comes from them."""
+        return await next_event(self.events, TrackReceived)
 
     async def negotiate(self, offerer: Offerer, *, gathered: bool = True) -> None:
         """One offer and one answer, with the candidates in them, unless they are known already."""
@@ -181,6 +206,14 @@ class Wire:
         await theirs.wait_open()
         await ours.wait_open()
         return ours, theirs
+
+
+async def next_event(events: EventStream, kind: type[EventT]) -> EventT:
+    """Wait for the next event of a kind."""
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the connection ended before a {kind.__name__} came")
 
 
 _NAMES = {"maxRetransmits": "max_retransmits", "maxPacketLifeTime": "max_packet_life_time"}

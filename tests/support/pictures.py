@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from peerix.media import AudioSource
+
 
 def picture(number: int, width: int = 640, height: int = 360, rate: int = 30) -> av.VideoFrame:
     """Waves that move; each number looks different."""
@@ -55,3 +57,12 @@ def pitch_of(frames: Sequence[av.AudioFrame]) -> float:
     samples = samples_of(frames)
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(spectrum.argmax() * frames[0].sample_rate / len(samples))
+
+
+async def play_tone(microphone: AudioSource, pitch: float) -> None:
+    """Play a tone for ever."""
+    position = 0
+    while True:
+        at = np.arange(position, position + 960) / 48_000
+        await microphone.send(np.sin(2 * np.pi * pitch * at) * 0.25)
+        position += 960

@@ -37,6 +37,9 @@ LACKS: dict[str, dict[str, str]] = {
         "trickle": "it gathers all candidates before it shows a description",
         "label lengths in bytes": "it counts characters where RFC 8832 wants bytes",
         "halves of messages": "it throws whole messages away that lie behind half of one that it need not wait for",
+        "VP9": "it has VP8 and H.264 only",
+        "AV1": "it has VP8 and H.264 only",
+        "statistics": "its getStats has little of W3C's",
     },
     "werift": {
         "label lengths in bytes": "it counts characters where RFC 8832 wants bytes",
@@ -45,6 +48,17 @@ LACKS: dict[str, dict[str, str]] = {
         "no retransmissions": "it takes a limit of 0 for none",
         "halves of messages": "it throws whole messages away that lie behind half of one that it need not wait for",
         "goodbye": "it closes a connection without a word",
+    },
+    "wrtc": {
+        "H264": "its npm package is built without OpenH264",
+        "AV1": "its npm package is built without an encoder for it",
+    },
+    "chromium": {
+        "colours in the usual range": "it sends canvases in BT.709 with the full range, and says so in H.264 only",
+    },
+    "firefox": {
+        "H264": "it would download OpenH264, which Debian does not ship",
+        "Web Audio": "its AudioContext does not run without a sound device",
     },
     "node-datachannel": {
         "attributes of our channels": "its W3C objects show them with default values",
@@ -105,10 +119,16 @@ def run_npm_package(folder: Path, *, package: str, **traits: Any) -> Iterator[St
         agent.stop()
 
 
+WITH_MEDIA = ("chromium", "aiortc", "wrtc", "firefox")
+"""Stacks that have codecs: werift brings packets only, node-datachannel no media at all."""
+
+VIDEO = ("VP8", "VP9", "H264", "AV1")
+"""Codecs that are tried with every stack that has them."""
+
 PROCESSES: dict[str, Callable[[Path], AbstractContextManager[Stack]]] = {
     "aiortc": run_aiortc,
     "werift": partial(run_npm_package, package="werift", cannot=frozenset(LACKS["werift"])),
-    "wrtc": partial(run_npm_package, package="@roamhq/wrtc", configuration=LOOPBACK, absent=65535),
+    "wrtc": partial(run_npm_package, package="@roamhq/wrtc", cannot=frozenset(LACKS["wrtc"]), absent=65535),
     "node-datachannel": partial(
         run_npm_package,
         package="node-datachannel",

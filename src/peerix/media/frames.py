@@ -10,7 +10,13 @@ from fractions import Fraction
 
 import av
 import av.filter
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+COLORSPACE = Colorspace.ITU601
+"""What video is sent in, with a narrow range: VP8 has nothing else, and the other codecs are told to say so."""
+
+_COLORSPACES = (COLORSPACE, Colorspace.SMPTE170M, Colorspace.DEFAULT)
+"""Two names of the same, and what is taken for it where nothing is said."""
 
 _ANY_TIME_BASE = Fraction(1, 90_000)
 
@@ -24,6 +30,14 @@ class PictureFitter:
         self._reformatter = VideoReformatter()
         self._graph: av.filter.Graph | None = None
         self._shape = (0, 0, "")
+
+    def fit_to_send(self, frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+        """As `fit`, in the colours that everybody takes video for."""
+        if frame.colorspace in _COLORSPACES and frame.color_range != ColorRange.JPEG:
+            return self.fit(frame, width, height)
+        return self._reformatter.reformat(
+            frame, width, height, "yuv420p", dst_colorspace=COLORSPACE, dst_color_range=ColorRange.MPEG
+        )
 
     def fit(self, frame: av.VideoFrame, width: int, height: int, pixels: str = "yuv420p") -> av.VideoFrame:
         """Give a picture the size and format: a new frame, which shares the pixels where they are right already."""

@@ -13,7 +13,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aioice.ice
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
+import aiortc_media
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.sdp import candidate_from_sdp
 
 if TYPE_CHECKING:
@@ -47,15 +55,30 @@ class Connection:
         self.native = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channels: asyncio.Queue[int] = asyncio.Queue()
         self.native.on("datachannel", lambda channel: self.channels.put_nowait(keep(channel)))
+        self.tracks: asyncio.Queue[dict[str, object]] = asyncio.Queue()
+        self.native.on("track", self._keep_track)
+
+    def _keep_track(self, track: MediaStreamTrack) -> None:
+        tracks.append(track)
+        transceiver = next(each for each in self.native.getTransceivers() if each.receiver.track is track)
+        described = {"track": len(tracks) - 1, "kind": track.kind, "streams": []}
+        self.tracks.put_nowait(described | keep_transceiver(transceiver))
 
 
 connections: list[Connection] = []
 channels: list[Channel] = []
+transceivers: list[RTCRtpTransceiver] = []
+tracks: list[MediaStreamTrack] = []
 
 
 def keep(native: RTCDataChannel) -> int:
     channels.append(Channel(native))
     return len(channels) - 1
+
+
+def keep_transceiver(native: RTCRtpTransceiver) -> dict[str, int]:
+    transceivers.append(native)
+    return {"transceiver": len(transceivers) - 1}
 
 
 async def connect() -> dict[str, int]:
@@ -72,6 +95,16 @@ async def offer(connection: int, **_: object) -> dict[str, str]:
 async def answer(connection: int, description: dict[str, str], **_: object) -> dict[str, str]:
     native = connections[connection].native
     await native.setRemoteDescription(RTCSessionDescription(**description))
+    await native.setLocalDescription(await native.createAnswer())
+    return {"type": "answer", "sdp": native.localDescription.sdp}
+
+
+async def take_offer(connection: int, description: dict[str, str]) -> None:
+    await connections[connection].native.setRemoteDescription(RTCSessionDescription(**description))
+
+
+async def make_answer(connection: int, **_: object) -> dict[str, str]:
+    native = connections[connection].native
     await native.setLocalDescription(await native.createAnswer())
     return {"type": "answer", "sdp": native.localDescription.sdp}
 
@@ -100,6 +133,36 @@ async def state(connection: int) -> dict[str, object]:
 
 async def end(connection: int) -> None:
     await connections[connection].native.close()
+
+
+async def add_transceiver(
+    connection: int, kind: str, direction: str, source: dict[str, Any] | None = None
+) -> dict[str, int]:
+    sent = kind if source is None else aiortc_media.source(source)
+    return keep_transceiver(connections[connection].native.addTransceiver(sent, direction=direction))
+
+
+async def add_track(connection: int, source: dict[str, Any]) -> dict[str, int]:
+    native = connections[connection].native
+    sender = native.addTrack(aiortc_media.source(source))
+    return keep_transceiver(next(each for each in native.getTransceivers() if each.sender is sender))
+
+
+async def replace_track(connection: int, transceiver: int, source: dict[str, Any] | None) -> None:
+    track = None if source is None else aiortc_media.source(source)
+    transceivers[transceiver].sender.replaceTrack(track)
+
+
+async def next_track(connection: int) -> dict[str, object]:
+    return await connections[connection].tracks.get()
+
+
+async def picture(track: int) -> dict[str, object]:
+    return await aiortc_media.picture(tracks[track])
+
+
+async def sound(track: int) -> dict[str, object]:
+    return await aiortc_media.sound(tracks[track])
 
 
 async def create_channel(connection: int, label: str, options: dict[str, Any]) -> dict[str, int]:
@@ -167,10 +230,18 @@ OPERATIONS: dict[str, Callable[..., Awaitable[object]]] = {
     "connect": connect,
     "offer": offer,
     "answer": answer,
+    "takeOffer": take_offer,
+    "makeAnswer": make_answer,
     "accept": accept,
     "addCandidate": add_candidate,
     "state": state,
     "end": end,
+    "addTransceiver": add_transceiver,
+    "addTrack": add_track,
+    "replaceTrack": replace_track,
+    "nextTrack": next_track,
+    "picture": picture,
+    "sound": sound,
     "createChannel": create_channel,
     "nextChannel": next_channel,
     "describe": describe,

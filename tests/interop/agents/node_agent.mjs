@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { webcrypto } from "node:crypto";
 
 import { WebRtcAgent } from "./webrtc.js";
+import { WrtcMedia } from "./wrtc-media.mjs";
 
 globalThis.crypto ??= webcrypto;
 const require = createRequire(import.meta.url);
@@ -32,7 +33,9 @@ const makers = {
 
 // Native libraries print to stdout as they like; the replies have their own way out.
 const out = process.stdout.write.bind(process.stdout);
-const agent = new WebRtcAgent(makers[process.argv[2]]());
+const name = process.argv[2];
+const media = name === "@roamhq/wrtc" ? new WrtcMedia(require(name)) : null;
+const agent = new WebRtcAgent(makers[name](), media);
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, ...request } = JSON.parse(line);

@@ -1,7 +1,8 @@
 // A WebRTC peer that does what it is asked to, for the interoperability tests.
 //
 // The same code runs in a browser's page and, over a package that brings RTCPeerConnection, in Node. Requests and
-// replies are plain objects: {op, ...arguments} -> result. Connections and channels are named by numbers.
+// replies are plain objects: {op, ...arguments} -> result. Connections, channels, transceivers and tracks are named by
+// numbers. What is sent and shown comes from `media`, which is different in a page and in Node.
 
 const HIGH_WATER = 1 << 20;
 
@@ -87,9 +88,13 @@ export class WebRtcAgent {
   #make;
   #connections = [];
   #channels = [];
+  #transceivers = [];
+  #tracks = [];
+  #media;
 
-  constructor(make) {
+  constructor(make, media = null) {
     this.#make = make;
+    this.#media = media;
   }
 
   handle({ op, ...given }) {
@@ -104,10 +109,11 @@ export class WebRtcAgent {
   #operations = {
     connect: () => {
       const native = this.#make();
-      const connection = { native, candidates: new Queue(), channels: new Queue() };
+      const connection = { native, candidates: new Queue(), channels: new Queue(), tracks: new Queue(), ends: [] };
       native.onicecandidate = ({ candidate }) => connection.candidates.put(candidate ?? null);
       // At once: what the other side sends after its opening must find a listener.
       native.ondatachannel = ({ channel }) => connection.channels.put(this.#keep(channel));
+      native.ontrack = (event) => connection.tracks.put(this.#keepTrack(event, connection));
       return { connection: this.#connections.push(connection) - 1 };
     },
 
@@ -120,6 +126,16 @@ export class WebRtcAgent {
     answer: async ({ connection, description, gathered }) => {
       const { native } = this.#connections[connection];
       await native.setRemoteDescription(description);
+      await native.setLocalDescription(await native.createAnswer());
+      return this.#description(native, gathered);
+    },
+
+    takeOffer: async ({ connection, description }) => {
+      await this.#connections[connection].native.setRemoteDescription(description);
+    },
+
+    makeAnswer: async ({ connection, gathered }) => {
+      const { native } = this.#connections[connection];
       await native.setLocalDescription(await native.createAnswer());
       return this.#description(native, gathered);
     },
@@ -150,11 +166,59 @@ export class WebRtcAgent {
     },
 
     end: ({ connection }) => {
-      this.#connections[connection].native.close();
+      const { native, ends } = this.#connections[connection];
+      native.close();
+      for (const end of ends) end();
     },
 
-    addTransceiver: ({ connection, kind, direction }) => {
-      this.#connections[connection].native.addTransceiver(kind, { direction });
+    addTransceiver: async ({ connection, kind, direction, source }) => {
+      const { native, ends } = this.#connections[connection];
+      const sent = source ? await this.#source(source, ends) : kind;
+      return this.#keepTransceiver(native.addTransceiver(sent, { direction }));
+    },
+
+    // In a section that the other side made, if one is free.
+    addTrack: async ({ connection, source }) => {
+      const { native, ends } = this.#connections[connection];
+      const track = await this.#source(source, ends);
+      const sender = native.addTrack(track);
+      return this.#keepTransceiver(native.getTransceivers().find((transceiver) => transceiver.sender === sender));
+    },
+
+    replaceTrack: async ({ connection, transceiver, source }) => {
+      const { ends } = this.#connections[connection];
+      const track = source ? await this.#source(source, ends) : null;
+      await this.#transceivers[transceiver].sender.replaceTrack(track);
+    },
+
+    removeTrack: ({ connection, transceiver }) => {
+      this.#connections[connection].native.removeTrack(this.#transceivers[transceiver].sender);
+    },
+
+    stopTransceiver: ({ transceiver }) => {
+      this.#transceivers[transceiver].stop();
+    },
+
+    describeTransceiver: ({ transceiver }) => {
+      const { mid, direction, currentDirection } = this.#transceivers[transceiver];
+      return { mid, direction, currentDirection };
+    },
+
+    nextTrack: ({ connection }) => this.#connections[connection].tracks.get(),
+
+    trackState: ({ track }) => {
+      const { readyState, muted } = this.#tracks[track].native;
+      return { readyState, muted };
+    },
+
+    picture: async ({ track }) => {
+      const { width, height, pixels } = await this.#sink(track).picture();
+      return { width, height, pixels: toBase64(pixels) };
+    },
+
+    sound: async ({ track }) => {
+      const { rate, samples } = await this.#sink(track).sound();
+      return { rate, samples: toBase64(new Uint8Array(samples.buffer)) };
     },
 
     createChannel: ({ connection, label, options }) =>
@@ -185,6 +249,33 @@ export class WebRtcAgent {
       this.#channels[channel].native.close();
     },
   };
+
+  async #source(wanted, ends) {
+    const { track, end } = await this.#media.source(wanted);
+    ends.push(end);
+    return track;
+  }
+
+  #keepTransceiver(native) {
+    return { transceiver: this.#transceivers.push(native) - 1 };
+  }
+
+  #keepTrack({ track, transceiver, streams }, { ends }) {
+    const kept = { native: track, sink: null, ends };
+    const number = this.#tracks.push(kept) - 1;
+    const { kind, id } = track;
+    return { track: number, kind, id, streams: streams.map(({ id }) => id), ...this.#keepTransceiver(transceiver) };
+  }
+
+  #sink(number) {
+    const kept = this.#tracks[number];
+    if (kept.sink === null) {
+      const sink = this.#media.sink(kept.native);
+      kept.sink = sink;
+      kept.ends.push(() => sink.end());
+    }
+    return kept.sink;
+  }
 
   async #description(native, gathered) {
     if (gathered) await until(() => native.iceGatheringState === "complete");
