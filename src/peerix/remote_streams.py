@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     RemoteStream: TypeAlias = MediaStream[ReceivedTrack]
 
 
+MAX_STREAMS = 256
+"""Streams of one remote peer, as many as it can give a label to; tracks of further ones are not told."""
+
+
 class _Entry:
     """A stream of the other side under the label that it had when it came, and its tracks that were told."""
 
@@ -30,7 +34,7 @@ class _Entry:
 
 
 class RemoteStreams:
-    """The streams of one remote peer. As many as its descriptions have sections, and these have a bound.
+    """The streams of one remote peer.
 
     :param labels: gives the labels that the other side told with its last offer, by the id of the stream.
     """
@@ -52,6 +56,8 @@ class RemoteStreams:
         """A track has come, in some streams; one that is in none gets one of its own."""
         for stream in event.streams or (MediaStream([event.track], event.track.id),):
             entry = self._entries.get(stream.id)
+            if entry is None and len(self._entries) >= MAX_STREAMS:
+                continue
             if entry is None:
                 entry = _Entry(stream, self._labels().get(stream.id) or stream.id)
                 self._entries[stream.id] = entry
