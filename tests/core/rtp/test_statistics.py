@@ -9,14 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peerix.core.rtp.clock import (
-    MAX_SYNC_DELAY,
     SenderClock,
     Unwrapper,
     compact_ntp,
     ntp_of,
     round_trip,
     signed_difference,
-    sync_delays,
     unix_of,
 )
 from peerix.core.rtp.reception import ReceptionStatistics
@@ -60,12 +58,6 @@ def test_a_sender_without_wall_clock_changes_nothing() -> None:
     clock = SenderClock(8_000)
     clock.receive_sender_report(SenderReport(1, 0, 5, 1, 1))
     assert clock.wall_clock(5) is None
-
-
-def test_the_faster_stream_waits_for_the_slower_one() -> None:
-    assert sync_delays([100.25, 100.0, 100.1]) == pytest.approx([0, 0.25, 0.15])
-    assert sync_delays([0.0, MAX_SYNC_DELAY + 1]) == [0, 0]
-    assert sync_delays([]) == []
 
 
 def received(numbers: list[int], clock_rate: int = 8_000) -> ReceptionStatistics:

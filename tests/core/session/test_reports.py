@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peerix.core.rtp.rtcp import (
+    ExtendedReport,
     FullIntraRequest,
     MaximumBitrate,
     Nack,
     PictureLoss,
+    ReceiverDelay,
     ReceiverReport,
     ReportBlock,
     RtcpPacket,
@@ -42,6 +44,7 @@ PACKETS = st.one_of(
     st.builds(Nack, WORDS, SSRCS, st.lists(st.integers(0, 0xFFFF), max_size=8).map(tuple)),
     st.builds(PictureLoss, WORDS, SSRCS),
     st.builds(FullIntraRequest, WORDS, st.lists(st.tuples(SSRCS, st.integers(0, 255)), max_size=3).map(tuple)),
+    st.builds(ExtendedReport, SSRCS, st.none() | st.integers(0, 2**64 - 1)),
     st.builds(MaximumBitrate, WORDS, st.integers(0, 1 << 40), st.just((1,))),
     st.builds(
         TransportFeedback,
@@ -117,3 +120,20 @@ def test_both_kinds_of_requests_for_a_key_frame_are_told() -> None:
     a.media.reports.receive(data, a.media.inbound, a.media.outbound, a.network.now)
     assert [type(event) for event in a.media.poll_events()] == [KeyFrameRequested, KeyFrameRequested]
     assert (stream.counters.picture_losses, stream.counters.full_intra_requests) == (1, 1)
+
+
+def test_a_receiver_that_measures_the_round_trip_is_answered_once() -> None:
+    a, _ = talking(1)
+    inbound, outbound, now = a.media.inbound, a.media.outbound, a.network.now
+    a.media.reports.receive(write_compound([ExtendedReport(9, 0x1122334455667788)]), inbound, outbound, now)
+    told = [a.media.reports.packets_to_send(inbound, now + later) for later in (3.0, 6.0)]
+    answers = [
+        [
+            packet.delays
+            for compound in compounds
+            for packet in read_compound(compound)
+            if isinstance(packet, ExtendedReport)
+        ]
+        for compounds in told
+    ]
+    assert answers == [[(ReceiverDelay(9, 0x33445566, 3 * 65_536),)], []]

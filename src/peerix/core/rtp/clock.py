@@ -5,15 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from peerix.core.rtp.rtcp import SenderReport
 
 NTP_EPOCH = 2_208_988_800
 """Seconds from 1900 to 1970 (RFC 5905)."""
-
-MAX_SYNC_DELAY = 1.0
-"""Seconds that a stream is held back at most for another one; what is further apart is no lip sync any more."""
 
 
 def ntp_of(unix_time: float) -> int:
@@ -87,13 +82,3 @@ class SenderClock:
             return None
         time, reference = self._reference
         return time + signed_difference(timestamp, reference, 32) / self.clock_rate
-
-
-def sync_delays(delays: Sequence[float], limit: float = MAX_SYNC_DELAY) -> list[float]:
-    """Tell how much longer each stream of one sender is to be held so that all play in step.
-
-    `delays` are, for each, the local playout time minus the sender's capture time, in seconds; the clocks need not
-    agree, only the sender's must be one (the same CNAME).
-    """
-    latest = max(delays, default=0.0)
-    return [latest - delay if latest - delay <= limit else 0.0 for delay in delays]

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from peerix.core.rtp.report_schedule import ReportSchedule
 from peerix.core.rtp.rtcp import (
     CNAME,
+    ExtendedReport,
     FullIntraRequest,
     MaximumBitrate,
     Nack,
     PictureLoss,
+    ReceiverDelay,
     ReceiverReport,
     SenderReport,
     SourceChunk,
@@ -20,6 +22,7 @@ from peerix.core.rtp.rtcp import (
     write_compound,
     write_rtcp,
 )
+from peerix.core.rtp.transmission import ReferenceTimes
 from peerix.core.session.media.events import KeyFrameRequested
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class Reports:
         "_events",
         "_introduced",
         "_is_reduced",
+        "_references",
         "_schedule",
         "_sending",
         "_sources",
@@ -76,6 +80,7 @@ class Reports:
         self._sending: Mapping[str, Sending] = {}
         self._sources: dict[int, tuple[Sending, Encoding]] = {}
         self._is_reduced = False
+        self._references = ReferenceTimes()
         self._introduced: set[int] = set()
         """SSRCs of ours of which a report was sent."""
         self._arrived = (0, now)
@@ -162,7 +167,10 @@ class Reports:
             else:
                 yield [ReceiverReport(self.ssrc, told), self._description(())]
             if not reports and not blocks:
-                return
+                break
+        if answers := self._references.take(now):
+            delays = tuple(ReceiverDelay(*answer) for answer in answers)
+            yield [ReceiverReport(self.ssrc, ()), self._description(()), ExtendedReport(self.ssrc, delays=delays)]
 
     def _compounds(self, requests: Iterable[RtcpPacket]) -> Iterator[bytes]:
         """Put requests together; nothing stands before them where reduced size was agreed on (RFC 5506)."""
@@ -201,12 +209,15 @@ class Reports:
                 self._picture_lost(packet)
             elif isinstance(packet, FullIntraRequest):
                 self._key_frames_requested(packet)
+            elif isinstance(packet, ExtendedReport):
+                self._reference_received(packet, now)
             elif isinstance(packet, MaximumBitrate):
                 outbound.estimator.set_remote_limit(packet.bitrate)
-            elif isinstance(packet, SenderReport | ReceiverReport):
+            elif isinstance(packet, SenderReport):
+                inbound.receive_sender_report(packet, now)
                 self._blocks_received(packet.blocks, outbound, now)
-                if isinstance(packet, SenderReport):
-                    inbound.receive_sender_report(packet, now)
+            elif isinstance(packet, ReceiverReport):
+                self._blocks_received(packet.blocks, outbound, now)
         return again
 
     def _lost(self, packet: Nack, now: float) -> list[tuple[Encoding, SentPacket]]:
@@ -230,6 +241,10 @@ class Reports:
             encoding.stream.counters.full_intra_requests += 1
             if encoding.is_new_request(number):
                 self._events.append(KeyFrameRequested(sending.parameters.mid or "", encoding.rid))
+
+    def _reference_received(self, packet: ExtendedReport, now: float) -> None:
+        if packet.reference_time is not None:
+            self._references.receive(packet.ssrc, packet.reference_time, now)
 
     def _blocks_received(self, blocks: Iterable[ReportBlock], outbound: Outbound, now: float) -> None:
         for block in blocks:
