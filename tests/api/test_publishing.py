@@ -269,6 +269,7 @@ async def test_one_remote_peer_alone_can_be_given_a_stream() -> None:
         assert "for b" not in [event.label for event in logs[1].events]
 
 
+@pytest.mark.slow
 async def test_one_remote_peer_alone_can_be_refused_a_stream() -> None:
     async with room_with_source(3) as ((a, b, c), source, (_, *logs)):
         await a.publish(source.stream, "camera")

@@ -75,6 +75,7 @@ async def test_a_label_that_nobody_can_use_is_refused() -> None:
                 await a.publish(source.stream, label)
 
 
+@pytest.mark.slow
 async def test_a_track_is_encoded_once_for_all_who_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
 

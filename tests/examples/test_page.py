@@ -60,6 +60,7 @@ async def test_the_page_and_a_terminal_see_what_the_other_says(page: ExamplePage
     await event_of(terminal, "message", data="hello from the page", peer_name="Ada")
 
 
+@pytest.mark.slow
 async def test_the_page_shows_what_a_terminal_publishes(page: ExamplePage, cli: Start, room: str) -> None:
     await page.join(room, "Ada")
     terminal = cli("publish", "testsrc", "--size", "160x120", "--room", room, "--name", "Robot")
