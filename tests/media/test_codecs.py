@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import av
+import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from peerix import PeerixError
 from peerix.media.codecs import (
@@ -22,9 +25,6 @@ from peerix.media.codecs import (
 )
 from peerix.rtc.encoded_frame import EncodedFrame
 from tests.support.pictures import picture, pitch_of, psnr, samples_of, tone
-
-if TYPE_CHECKING:
-    import av
 
 VIDEO = ["video/VP8", "video/VP9", "video/H264", "video/AV1"]
 AUDIO = ["audio/opus", "audio/G722", "audio/PCMU", "audio/PCMA"]
@@ -204,3 +204,18 @@ def test_an_unknown_type_names_the_known_ones() -> None:
 
 def test_all_that_is_encoded_can_be_decoded() -> None:
     assert sorted(encodable()) == sorted(decodable())
+
+
+@pytest.mark.parametrize("mime", VIDEO)
+def test_pictures_of_another_colour_space_keep_their_colours(mime: str) -> None:
+    """BT.709 in the full range, as screens are taken; VP8 has no room to say so."""
+    color = (190, 70, 40)
+    plain = av.VideoFrame.from_ndarray(np.full((240, 320, 3), color, np.uint8), format="rgb24")
+    frame = plain.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG)
+    frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.JPEG
+    frame.pts, frame.time_base = 0, Fraction(1, 90_000)
+    encoder = find_encoder(mime)(SETTINGS)
+    (shown,) = decode(mime, list(encoder.encode(frame)))
+    encoder.close()
+    assert shown.colorspace in (Colorspace.ITU601, Colorspace.SMPTE170M)
+    assert shown.to_ndarray(format="rgb24").mean((0, 1)) == pytest.approx(np.array(color), abs=4)

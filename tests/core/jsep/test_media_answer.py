@@ -106,6 +106,20 @@ def test_codecs_are_answered_in_the_order_that_we_prefer() -> None:
     assert answer.media[0].formats == ("108", "109", "96", "97")
 
 
+def test_only_what_was_answered_is_sent_the_preferred_first() -> None:
+    a, b = MediaEndpoint("a"), MediaEndpoint("b")
+    offering = a.negotiator.add_transceiver("video")
+    (answering,) = b.take(a.offer()).tracks.added
+    answering.direction, answering.codec_preferences = Direction.SENDRECV, (H264, VP8)
+    b.negotiator.set_local(None, b.transport)
+    answer = b.negotiator.local_description
+    assert answer is not None
+    a.take(answer)
+    for sender in (offering, answering):
+        assert sender.association.send is not None
+        assert [bound.codec for bound in sender.association.send.codecs] == [H264, VP8]
+
+
 def test_a_section_without_a_codec_of_ours_is_turned_off_by_itself() -> None:
     a = MediaEndpoint("a", data=True, capabilities=with_codecs(OPUS, VP9))
     b = MediaEndpoint("b", capabilities=with_codecs(OPUS, VP8))

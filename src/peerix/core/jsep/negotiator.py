@@ -348,7 +348,9 @@ class Negotiator:
         applied = outcome(state, was, now, after, settled, rolled_back=implicit_rollback)
         receiving = self._transceivers.receiving
         if described.type != "offer":
-            self._transceivers.settle(after.answered, now.on, final=described.type == "answer")
+            self._transceivers.settle(
+                after.answered, now.on, answer_is_ours=side is Side.LOCAL, final=described.type == "answer"
+            )
         elif side is Side.REMOTE:
             self._transceivers.take_offer(described.model, now.on)
         elif self._created is not None:

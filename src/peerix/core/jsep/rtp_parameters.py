@@ -18,12 +18,22 @@ MAX_RIDS = 8
 """Encodings of a section that are taken; browsers send at most three."""
 
 
-def send_parameters(local: MediaSection, remote: MediaSection, capabilities: MediaCapabilities) -> RtpParameters:
-    """Give how we send: with the numbers of the other side, who says what it receives (RFC 3264 5.1)."""
+def send_parameters(
+    local: MediaSection, remote: MediaSection, capabilities: MediaCapabilities, *, answer_is_ours: bool
+) -> RtpParameters:
+    """Give how we send: with the numbers of the other side, who says what it receives (RFC 3264 5.1).
+
+    The codecs are those of the answer, in its order, whoever wrote it (RFC 3264 6.1).
+    """
     accepted = receive_rids(remote)
+    codecs = capabilities.codecs_of(remote.kind)
+    ours = [each.codec for each in bind_codecs(local, codecs)]
+    bound = [each for each in bind_codecs(remote, codecs) if each.codec in ours]
+    if answer_is_ours:
+        bound.sort(key=lambda each: ours.index(each.codec))
     return RtpParameters(
         remote.mid or local.mid,
-        bind_codecs(remote, capabilities.codecs_of(remote.kind)),
+        tuple(bound),
         tuple((extension.id, extension.uri) for extension in remote.header_extensions),
         tuple(rid for rid in send_rids(local) if rid in accepted),
         reduced_size_rtcp=remote.rtcp_rsize,

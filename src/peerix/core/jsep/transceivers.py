@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from peerix.core.jsep.descriptions import AgreedSection
     from peerix.core.jsep.parameters import LocalTransport
     from peerix.core.jsep.payload_types import Numbering
+    from peerix.core.jsep.transceiver import RtpParameters
     from peerix.core.sdp import Description, MediaSection, Setup
 
 
@@ -161,12 +162,14 @@ class Transceivers:
                     streams=streams_of(section) if sends else (),
                 )
 
-    def settle(self, sections: Sequence[AgreedSection], on: Collection[int], *, final: bool) -> None:
+    def settle(
+        self, sections: Sequence[AgreedSection], on: Collection[int], *, answer_is_ours: bool, final: bool
+    ) -> None:
         """An answer was set: what both sides say is in force; after a `final` one there is no way back."""
         for transceiver in self.items:
             index = transceiver.association.index
             if index is not None and index < len(sections):
-                self._settle_one(transceiver, sections[index], on=index in on)
+                self._settle_one(transceiver, sections[index], on=index in on, answer_is_ours=answer_is_ours)
         if final:
             for transceiver in self.items:
                 never_had_one = transceiver.stopping and transceiver.association.index is None
@@ -180,7 +183,7 @@ class Transceivers:
             transceiver.association = self._stable.get(transceiver, UNASSOCIATED)
         self.items = [t for t in self.items if t in self._stable or t.created_by is not CreatedBy.REMOTE]
 
-    def _settle_one(self, transceiver: Transceiver, agreed: AgreedSection, *, on: bool) -> None:
+    def _settle_one(self, transceiver: Transceiver, agreed: AgreedSection, *, on: bool, answer_is_ours: bool) -> None:
         local, remote = agreed.local, agreed.remote
         if not on:
             # A section that is off ends its transceiver; one that was left out of the BUNDLE merely has no transport.
@@ -190,12 +193,15 @@ class Transceivers:
             return
         theirs = remote.direction or Direction.SENDRECV
         direction = intersect(local.direction or Direction.SENDRECV, theirs)
+        send: RtpParameters | None = None
+        if direction.sends:
+            send = send_parameters(local, remote, self._capabilities, answer_is_ours=answer_is_ours)
         transceiver.association = replace(
             transceiver.association,
             direction=direction,
             receiving=direction.receives,
             streams=streams_of(remote) if direction.receives else (),
-            send=send_parameters(local, remote, self._capabilities) if direction.sends else None,
+            send=send,
             receive=receive_parameters(local, remote, self._capabilities) if direction.receives else None,
         )
 
