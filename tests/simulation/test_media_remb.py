@@ -52,11 +52,10 @@ def test_a_receiver_with_transport_wide_feedback_sends_no_estimate_of_its_own() 
 
 
 def test_with_reports_only_the_bitrate_grows_until_packets_are_lost() -> None:
-    a, b = media_peers(Link(latency=0.03, bandwidth=125_000, queue=40_000), capabilities=REPORTS)
+    a, b = media_peers(Link(latency=0.03, bandwidth=62_500, queue=20_000), capabilities=REPORTS)
     camera = Camera(a, 300_000, follows=True)
-    camera.run(40)
-    assert max(rate for _, rate in rates(a)) > 600_000
-    assert max(rate for _, rate in rates(a)) < 2_000_000
+    camera.run(20)
+    assert 400_000 < max(rate for _, rate in rates(a)) < 1_000_000
     assert frames(b)
 
 
