@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -73,7 +73,8 @@ def read_file(path: str) -> Showing:
     """All of a file, on its own clock."""
     showing = Showing()
     with av.open(path) as container:
-        for frame in container.decode(*container.streams):
+        frames: Any = container.decode(*container.streams)
+        for frame in frames:
             if frame.time is not None:
                 showing.add(frame, frame.time)
     return showing
