@@ -36,6 +36,8 @@ FAKE_PITCH = 1000.0
 
 THEIR_PICTURE: Source = {"kind": "video", "color": COLOR, "width": 320, "height": 240}
 THEIR_SOUND: Source = {"kind": "audio", "pitch": THEIR_PITCH}
+CAMERA: Source = {"kind": "video", "device": True}
+MICROPHONE: Source = {"kind": "audio", "device": True}
 
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
 
@@ -201,7 +203,7 @@ async def test_they_play_our_sound(stack: Stack, offerer: Offerer) -> None:
 async def test_we_get_their_sound(stack: Stack) -> None:
     sound, pitch = THEIR_SOUND, THEIR_PITCH
     if "Web Audio" in stack.cannot:
-        sound, pitch = {"kind": "audio", "device": True}, FAKE_PITCH
+        sound, pitch = MICROPHONE, FAKE_PITCH
     async with wire(stack.agent, stack.configuration) as both:
         await both.theirs.add_transceiver("audio", "sendonly", sound)
         await both.negotiate("they")
@@ -214,8 +216,8 @@ async def test_we_get_their_sound(stack: Stack) -> None:
 async def test_we_get_a_camera_and_a_microphone(stack: Stack) -> None:
     """The fake ones of Chromium: a green picture of 640x480, and a beep each second."""
     async with wire(stack.agent, stack.configuration) as both, create_task_group() as tasks:
-        await both.theirs.add_track({"kind": "video", "device": True})
-        await both.theirs.add_track({"kind": "audio", "device": True})
+        await both.theirs.add_track(CAMERA)
+        await both.theirs.add_track(MICROPHONE)
         await both.negotiate("they")
         ours = {track.kind: track for track in [(await both.next_track()).track for _ in range(2)]}
         tasks.start_soon(assert_green, ours["video"])

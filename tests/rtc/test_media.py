@@ -189,6 +189,17 @@ async def test_sections_are_used_again() -> None:
         assert a.local_description.sdp.count("m=video") == 1
 
 
+async def test_a_track_that_is_sent_twice_has_two_names() -> None:
+    """Chromium refuses descriptions in which two sections have the same `a=msid:`."""
+    async with TestSource(*SIZE) as source, PeerConnection(LOOPBACK) as a:
+        for _ in range(2):
+            a.add_transceiver(source.video)
+        offer = await a.create_offer()
+        msids = [line for line in offer.sdp.splitlines() if line.startswith("a=msid:")]
+        assert len(set(msids)) == 2
+        assert f"a=msid:- {source.video.id}" in msids
+
+
 async def test_a_section_that_the_other_side_made_takes_a_track_of_ours() -> None:
     async with (
         TestSource(*SIZE) as ours,

@@ -35,7 +35,13 @@ class ProcessAgent:
         self._replies = Replies()
         with log.open("w") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                encoding="utf-8",
+                cwd=INTEROP.parents[1],
             )
         self._log = log
         self._reader = threading.Thread(target=self._read, name=f"replies of {command[-1]}", daemon=True)
@@ -74,4 +80,4 @@ class ProcessAgent:
 
 def start_aiortc(log: Path) -> ProcessAgent:
     """Start an aiortc peer."""
-    return ProcessAgent([sys.executable, str(INTEROP / "agents" / "aiortc_agent.py")], log)
+    return ProcessAgent([sys.executable, "-m", "tests.interop.agents.aiortc_agent"], log)

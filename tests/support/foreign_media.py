@@ -44,6 +44,10 @@ class ForeignTransceiver:
         described: dict[str, Any] = await self._ask("describeTransceiver")
         return described
 
+    async def set_direction(self, direction: str) -> None:
+        """Send or not, receive or not, from the next negotiation on."""
+        await self._ask("setDirection", direction=direction)
+
     async def stop(self) -> None:
         """Stop it."""
         await self._ask("stopTransceiver")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -119,7 +120,7 @@ class MediaLink:
         core = self._session.negotiation.negotiator.add_transceiver(
             kind,
             direction=Direction(direction),
-            track=None if track is None else track.id,
+            track=None if track is None else self._msid_of(track),
             streams=[stream.id for stream in streams],
             rids=rids if len(rids) > 1 else (),
             created_by=created_by,
@@ -129,6 +130,11 @@ class MediaLink:
         shell = self._shell(core, track, encodings)
         self.update_needed()
         return shell
+
+    def _msid_of(self, track: MediaTrack[Any]) -> str:
+        """Give the name of a track in descriptions: its id, unless another section has that (Chromium refuses two)."""
+        taken = {core.outgoing.track for core in self._transceivers}
+        return secrets.token_hex(16) if track.id in taken else track.id
 
     def _codecs_for(self, track: EncodedTrack) -> tuple[Any, ...]:
         media = self._media
@@ -148,7 +154,9 @@ class MediaLink:
         for core, shell in self._transceivers.items():
             is_free = shell.sender.track is None and not shell.sender.has_sent and not shell.stopped
             if is_free and shell.kind == track.kind:
-                core.outgoing = replace(core.outgoing, track=track.id, streams=tuple(each.id for each in streams))
+                core.outgoing = replace(
+                    core.outgoing, track=self._msid_of(track), streams=tuple(each.id for each in streams)
+                )
                 core.direction = Direction.SENDRECV if core.direction.receives else Direction.SENDONLY
                 shell.sender.set_track(track)
                 self.update_needed()

@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import aioice.ice
-import aiortc_media
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -23,6 +22,8 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.sdp import candidate_from_sdp
+
+from tests.interop.agents import aiortc_media
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -195,6 +195,10 @@ export class WebRtcAgent {
       this.#connections[connection].native.removeTrack(this.#transceivers[transceiver].sender);
     },
 
+    setDirection: ({ transceiver, direction }) => {
+      this.#transceivers[transceiver].direction = direction;
+    },
+
     stopTransceiver: ({ transceiver }) => {
       this.#transceivers[transceiver].stop();
     },
