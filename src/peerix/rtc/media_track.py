@@ -68,7 +68,9 @@ class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
 
         :raises EndOfStream: the track has ended.
         """
-        await checkpoint()
+        if self._frames or self._ended:
+            await checkpoint()
+        # Waiting is a checkpoint itself; one before it would cost a turn of the loop a frame.
         while not self._frames:
             if self._ended:
                 raise EndOfStream
