@@ -35,10 +35,12 @@ class Remote:
 class Scene:
     """Recordings, the events that they are told, and what they say."""
 
-    def __init__(self, folder: Path, tasks: anyio.abc.TaskGroup) -> None:
+    recordings: Recordings
+
+    def __init__(self) -> None:
         self._out = io.StringIO()
+        self.output = Output(as_json=True, out=self._out)
         self._tell, self.events = anyio.create_memory_object_stream[Any](100)
-        self.recordings = Recordings(folder, ".mp4", Output(as_json=True, out=self._out), tasks)
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The objects of one kind."""
@@ -59,8 +61,9 @@ class Scene:
 @asynccontextmanager
 async def recording_in(folder: Path) -> AsyncGenerator[Scene]:
     """Recordings that run."""
+    scene = Scene()
     async with anyio.create_task_group() as tasks:
-        scene = Scene(folder, tasks)
+        scene.recordings = Recordings(folder, ".mp4", scene.output, tasks)
         tasks.start_soon(scene.recordings.read, cast("Any", scene.events))
         try:
             yield scene
