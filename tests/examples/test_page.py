@@ -84,7 +84,7 @@ async def test_a_terminal_records_the_camera_of_the_page(
     await page.until("document.querySelector('#stage .own video').currentTime > 1")
     await page.click("#camera")
     recorded = await event_of(terminal, "recorded", label="camera")
-    with av.open(recorded["path"], "r") as container:
+    with av.open(str(recorded["path"])) as container:
         assert {stream.type for stream in container.streams} == {"audio", "video"}
         assert sum(1 for _ in container.decode(video=0)) > 5
 
