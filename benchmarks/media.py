@@ -1,6 +1,6 @@
 """A track of VP8 pictures, 1280x720 at 30 a second, peerix beside aiortc: ``python -m benchmarks.media``.
 
-Both ends of a row share a process, except for "fan". What a column says:
+Both ends of a row share a process, where nothing else is said. What a column says:
 
 * "outside the codec": CPU of the whole process, both ends, when the encoder plays a recording (2 Mbit/s, the same for
   both stacks) and the decoder always gives the same picture.
@@ -9,6 +9,7 @@ Both ends of a row share a process, except for "fan". What a column says:
 * "packets": recorded frames of 50 KB, as many as the sender sends.
 * "fan": to one receiver, then to ten, all in another process; the CPU of the sender for a picture that arrives. At 15
   pictures a second, since ten encoders would not keep up with 30.
+* "2 % loss": two processes with a relay between them that loses 2 % of the datagrams each way; round trip 60 ms.
 
 All in one run, since only such figures compare on a machine that others use too.
 """
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
 from benchmarks.media_stacks import MediaJob
+from benchmarks.relay import Link, to_arguments
 from benchmarks.report import Metric, Report, Variant, add_output_options, publish
 from benchmarks.runner import GRACE, RunFailedError, last_words
 from benchmarks.scenarios import Job
@@ -37,6 +39,7 @@ BACKENDS = ("asyncio", "uvloop", "trio")
 STACKS = ("aiortc", "peerix")
 BOTH = ("encoder", "decoder")
 RECEIVERS = 10
+LOSSY = Link(delay=0.03, loss=0.02)
 
 
 def first(result: Result) -> float:
@@ -83,6 +86,15 @@ SCENARIOS: dict[str, tuple[MediaJob, tuple[Metric, ...]]] = {
             Metric("of the first, %", lambda r: 100 * further(r) / first(r), more_is_better=False),
         ),
     ),
+    "lossy": (
+        MediaJob("lossy", "", "", 20.0, 6.0, bitrate=1_500_000),
+        (
+            Metric("2 % loss: pictures/s", lambda r: r["frames"], 1),
+            Metric("frozen, %", lambda r: 100 * r["frozen"], 1, more_is_better=False),
+            Metric("PSNR, dB", lambda r: r["psnr"], 1),
+            Metric("PSNR p10, dB", lambda r: r["psnr_p10"], 1),
+        ),
+    ),
 }
 """Jobs without stack and loop, and the columns that they give."""
 
@@ -98,12 +110,19 @@ class Row(Variant):
 
 
 def run_media(job: MediaJob) -> Result:
-    """Run a job in one process, or "fan" in two.
+    """Run a job in one process or two.
 
     :raises RunFailedError: a process failed or hung.
     """
-    if job.scenario != "fan":
+    if job.scenario == "alone":
         return _finish(_start(job, "both"), job)
+    if job.scenario == "lossy" and not job.relay_ports:
+        with subprocess.Popen(to_arguments(LOSSY), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relay:
+            try:
+                assert relay.stdout is not None
+                return run_media(replace(job, relay_ports=json.loads(relay.stdout.readline())))
+            finally:
+                relay.communicate()
     ends = socket.socketpair()
     processes = [_start(job, role, end) for role, end in zip(("offer", "answer"), ends, strict=True)]
     for end in ends:
@@ -139,7 +158,7 @@ def measure(report: Report, row: Row, name: str, seconds: float | None) -> None:
     """Measure one row."""
     template, metrics = SCENARIOS[name]
     job = replace(template, stack=row.stack, backend=row.backend, seconds=seconds or template.seconds)
-    noted = Job(name, row.stack, row.backend, None, 2 if name == "fan" else 1, job.seconds)
+    noted = Job(name, row.stack, row.backend, None, 1 if job.scenario == "alone" else 2, job.seconds)
     try:
         result = run_media(job)
         shown = ", ".join(f"{metric.name} {metric.compute(result):,.{metric.digits}f}" for metric in metrics)
@@ -179,7 +198,7 @@ def main(arguments: list[str]) -> int:
         for name in options.scenario or SCENARIOS:
             print(name, file=sys.stderr)
             for row in choose_rows(options):
-                measure(report, row, name, 3.0 if options.quick else None)
+                measure(report, row, name, (8.0 if name == "lossy" else 3.0) if options.quick else None)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
     publish(options, "media", report.to_markdown(), report.to_json())
     return 1 if report.failures else 0

@@ -27,7 +27,7 @@ from peerix.rtc import (
 from peerix.rtc.codec_registry import register_decoder, register_encoder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import av
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Show: TypeAlias = "Callable[[av.VideoFrame], None]"
 
 VP8 = "video/VP8"
+LOOPBACK = Configuration(addresses=("127.0.0.1",))
 
 
 @dataclass(slots=True, frozen=True)
@@ -48,7 +49,7 @@ class MediaJob:
     :ivar rate: pictures a second.
     :ivar bitrate: bits a second: the limit of an encoder, or that of the recording.
     :ivar replayed: whose codecs cost nothing: that of the "encoder" (a recording), the "decoder" (a standing picture).
-    :ivar address: of the sender and of the receiver.
+    :ivar relay_ports: the relay's ports that stand for the sender and the receiver; none without a relay.
     """
 
     scenario: str
@@ -62,7 +63,7 @@ class MediaJob:
     bitrate: int = 2_000_000
     replayed: tuple[str, ...] = ()
     receivers: int = 1
-    addresses: tuple[str, ...] = ("127.0.0.1", "127.0.0.1")
+    relay_ports: Sequence[int] = ()
 
 
 class Sending(Protocol):
@@ -121,16 +122,15 @@ class PeerixStack:
 
     async def receive(self, wire: Wire, show: Show) -> None:
         """Answer whoever offers."""
-        configuration = Configuration(addresses=(self._job.addresses[1],))
         async with create_task_group() as tasks, AsyncExitStack() as connections:
             while True:
-                offer = await wire.expect("offer")
-                connection = await connections.enter_async_context(PeerConnection(configuration))
+                offer = await wire.expect("description")
+                connection = await connections.enter_async_context(PeerConnection(LOOPBACK))
                 events = await connections.enter_async_context(connection.events())
                 await connection.set_remote_description(SessionDescription("offer", str(offer["sdp"])))
                 await connection.set_local_description()
                 assert connection.local_description is not None
-                wire.send("answer", sdp=connection.local_description.sdp)
+                wire.send("description", sdp=connection.local_description.sdp)
                 async for event in events:
                     if isinstance(event, TrackReceived):
                         tasks.start_soon(_watch, event.track, show)
@@ -154,16 +154,15 @@ class _PeerixSending:
         self._connected: list[PeerConnection] = []
 
     async def connect(self) -> None:
-        configuration = Configuration(addresses=(self._job.addresses[0],))
-        connection = PeerConnection(configuration, encoders=self._pool)
+        connection = PeerConnection(LOOPBACK, encoders=self._pool)
         await self._connections.enter_async_context(connection)
         # A recording varies about its bitrate.
         limit = RtpEncodingParameters(max_bitrate=self._job.bitrate * (2 if self._job.replayed else 1))
         connection.add_transceiver(self._source, direction="sendonly", send_encodings=[limit])
         await connection.set_local_description()
         assert connection.local_description is not None
-        self._wire.send("offer", sdp=connection.local_description.sdp)
-        answer = await self._wire.expect("answer")
+        self._wire.send("description", sdp=connection.local_description.sdp)
+        answer = await self._wire.expect("description")
         await connection.set_remote_description(SessionDescription("answer", str(answer["sdp"])))
         self._connected.append(connection)
 
@@ -203,13 +202,13 @@ class AiortcStack:
         async with create_task_group() as tasks:
             try:
                 while True:
-                    offer = await wire.expect("offer")
+                    offer = await wire.expect("description")
                     connection = _new_connection()
                     connections.append(connection)
                     connection.on("track", lambda track: tasks.start_soon(_watch_aiortc, track, show))
                     await connection.setRemoteDescription(aiortc.RTCSessionDescription(str(offer["sdp"]), "offer"))
                     await connection.setLocalDescription(await connection.createAnswer())
-                    wire.send("answer", sdp=connection.localDescription.sdp)
+                    wire.send("description", sdp=connection.localDescription.sdp)
             finally:
                 with anyio.CancelScope(shield=True):
                     for connection in connections:
@@ -239,8 +238,8 @@ class _AiortcSending:
         codecs = aiortc.RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType == VP8])
         await connection.setLocalDescription(await connection.createOffer())
-        self._wire.send("offer", sdp=connection.localDescription.sdp)
-        answer = await self._wire.expect("answer")
+        self._wire.send("description", sdp=connection.localDescription.sdp)
+        answer = await self._wire.expect("description")
         await connection.setRemoteDescription(aiortc.RTCSessionDescription(str(answer["sdp"]), "answer"))
 
     async def packets(self) -> int:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import sys
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
+import numpy as np
 from anyio import create_task_group, fail_after, sleep
 
-from benchmarks.media_camera import Camera
+from benchmarks.media_camera import PICTURES, Camera, draw
 from benchmarks.media_stacks import MediaJob, stack_of
+from benchmarks.relayed import RelayedWire
 from benchmarks.wire import Wire
+from peerix.media.test_source import read_number
 
 if TYPE_CHECKING:
     import av
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 Result: TypeAlias = "dict[str, float]"
 
 START_TIMEOUT = 30.0
+
+JUDGED = 5
+"""One of so many pictures is compared with what was sent."""
 
 
 class Screen:
@@ -75,6 +82,70 @@ async def measure_alone(job: MediaJob) -> Result:
     return result
 
 
+class Critic:
+    """Watches pictures of a known film: where it stands still, and how far they are from what was sent."""
+
+    def __init__(self, job: MediaJob) -> None:
+        self._film = draw(job.width, job.height)
+        self._last: float | None = None
+        self.intervals: list[float] = []
+        self.qualities: list[float] = []
+
+    def show(self, frame: av.VideoFrame) -> None:
+        """Take a picture that has arrived."""
+        now = time.monotonic()
+        if self._last is not None:
+            self.intervals.append(now - self._last)
+        self._last = now
+        if len(self.intervals) % JUDGED == 0:
+            original = self._film[read_number(frame) % PICTURES].astype(np.int16)
+            error = float(np.square(original - frame.to_ndarray(format="yuv420p")).mean(dtype=np.float64))
+            self.qualities.append(10 * math.log10(255**2 / max(error, 1e-6)))
+
+    def restart(self) -> None:
+        """Forget what was seen."""
+        self.intervals.clear()
+        self.qualities.clear()
+
+    def verdict(self, seconds: float) -> Result:
+        """What was seen in so many seconds; a freeze is what W3C webrtc-stats calls one."""
+        usual = statistics.mean(self.intervals)
+        frozen = sum(each for each in self.intervals if each > max(3 * usual, usual + 0.15))
+        worst = statistics.quantiles(self.qualities, n=10)[0]
+        return {
+            "frames": len(self.intervals) / seconds,
+            "frozen": frozen / seconds,
+            "psnr": statistics.mean(self.qualities),
+            "psnr_p10": worst,
+        }
+
+
+async def send_film(job: MediaJob, wire: Wire) -> Result:
+    """The sending end of "lossy"."""
+    async with stack_of(job).send(Camera(job.width, job.height, job.rate), wire) as sending:
+        await sending.connect()
+        await wire.expect("bye")
+    return {}
+
+
+async def judge_film(job: MediaJob, wire: Wire) -> Result:
+    """The receiving end of "lossy"."""
+    critic = Critic(job)
+    result: Result = {}
+    async with create_task_group() as tasks:
+        tasks.start_soon(stack_of(job).receive, wire, critic.show)
+        with fail_after(START_TIMEOUT):
+            while not critic.intervals:  # noqa: ASYNC110
+                await sleep(0.01)
+        await sleep(job.warm_up)
+        critic.restart()
+        await sleep(job.seconds)
+        result = critic.verdict(job.seconds)
+        wire.send("bye")
+        tasks.cancel_scope.cancel()
+    return result
+
+
 async def send_to_many(job: MediaJob, wire: Wire) -> Result:
     """The sending end of `fan`: CPU for each picture that is sent to one receiver, and to all."""
     stack = stack_of(job)
@@ -114,7 +185,7 @@ async def receive_many(job: MediaJob, wire: Wire) -> Result:
             if word["kind"] == "count":
                 wire.send("frames", frames=screen.frames)
             else:
-                signalling.send("offer", sdp=str(word["sdp"]))
+                signalling.send("description", sdp=str(word["sdp"]))
         wire.send("bye")
         tasks.cancel_scope.cancel()
     return {}
@@ -122,13 +193,16 @@ async def receive_many(job: MediaJob, wire: Wire) -> Result:
 
 async def _hand_back(signalling: Wire, wire: Wire) -> None:
     while True:
-        wire.send("answer", sdp=str((await signalling.expect("answer"))["sdp"]))
+        wire.send("description", sdp=str((await signalling.expect("description"))["sdp"]))
 
 
 async def play(job: MediaJob, role: str, descriptor: int | None) -> Result:
     """Play one end or both."""
     if descriptor is None:
         return await measure_alone(job)
+    if job.relay_ports:
+        wire: Wire = RelayedWire.open(descriptor, job.relay_ports[role == "answer"])
+        return await (send_film if role == "offer" else judge_film)(job, wire)
     wire = Wire.from_descriptor(descriptor)
     return await (send_to_many if role == "offer" else receive_many)(job, wire)
 

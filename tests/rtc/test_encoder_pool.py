@@ -162,6 +162,18 @@ async def test_a_sender_that_has_become_as_fast_as_the_others_shares_again(encod
         await until(lambda: any(each.closed for each in encoders))
 
 
+async def test_senders_that_came_together_share_with_the_first_once_they_are_as_fast() -> None:
+    camera = Camera()
+    async with EncoderPool() as pool:
+        first = Sender(pool, camera, 2_000_000)
+        later = [Sender(pool, camera, 300_000) for _ in range(3)]
+        assert pool.encoders == 2
+        for sender in later:
+            sender.subscription.set_bitrate(2_000_000)
+        assert pool.encoders == 1
+        await camera.show_to(first, *later)
+
+
 async def test_a_track_has_no_more_than_three_encoders() -> None:
     camera = Camera()
     async with EncoderPool() as pool:

@@ -27,7 +27,7 @@ MAX_SPREAD = 2.0
 get encoders of their own."""
 
 MERGING_SPREAD = 1.5
-"""How close the only receiver of an encoder has to come to those of another one to share with them."""
+"""How close the receivers of two encoders have to come to share one."""
 
 MAX_ENCODERS = 3
 """Encoders of a track for receivers of different speed; further ones share the slowest."""
@@ -148,6 +148,11 @@ class _Encoding:
         bitrates = [subscription.bitrate, *(one.bitrate for one in self.subscribers if one is not subscription)]
         return max(bitrates) <= spread * min(bitrates)
 
+    def is_close_to(self, other: _Encoding) -> bool:
+        """Whether one encoder would do for the receivers of both."""
+        bitrates = [one.bitrate for one in (*self.subscribers, *other.subscribers)]
+        return max(bitrates) <= MERGING_SPREAD * min(bitrates)
+
     def request_key_frame(self) -> None:
         """Make the next frame, or the first one that may be, a key frame."""
         self._key_frame_wanted = True
@@ -251,13 +256,26 @@ class _Source:
         """Give a subscription the encoding that suits it."""
         present = subscription.encoding
         target = self._find(subscription)
-        if target is present:
-            return
-        if present is not None:
-            self._leave(present, subscription)
+        if target is not present:
+            self._move(subscription, target)
+        if len(self._encodings) > 1:
+            self._merge(target)
+
+    def _move(self, subscription: Subscription, target: _Encoding) -> None:
+        if subscription.encoding is not None:
+            self._leave(subscription.encoding, subscription)
         target.subscribers.append(subscription)
         subscription.encoding = target
         subscription.begin()
+
+    def _merge(self, grown: _Encoding) -> None:
+        """Let all share one whose bitrates have come close: they joined together, slow at first as all do."""
+        for other in self._encodings:
+            if other is not grown and grown.is_close_to(other):
+                fewer, more = sorted((grown, other), key=lambda each: len(each.subscribers))
+                for one in fewer.subscribers.copy():
+                    self._move(one, more)
+                return
 
     def _find(self, subscription: Subscription) -> _Encoding:
         present = subscription.encoding
