@@ -16,7 +16,7 @@ from peerix.rtc.media_track import MONOTONIC
 from tests.support.browser_hosts import OPEN
 from tests.support.foreign import next_event, wire
 from tests.support.pictures import picture
-from tests.support.stacks import two_loops
+from tests.support.stacks import WITH_MEDIA, can, two_loops
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ THEIRS: Source = {"kind": "video", "color": (190, 70, 40), "width": 160, "height
 WIDER: Source = {"kind": "video", "color": (40, 70, 190), "width": 320, "height": 120}
 
 in_browsers = pytest.mark.parametrize("stack", OPEN, indirect=True)
+in_all = pytest.mark.parametrize(
+    "stack", [name for name in WITH_MEDIA if can(name, "sections that are off")], indirect=True
+)
 either_offers = pytest.mark.parametrize("offerer", ["we", "they"])
 """Who makes the second offer, and those that follow."""
 
@@ -56,7 +59,7 @@ async def publish(both: Wire, source: TestSource) -> tuple[RtpTransceiver, Forei
     return transceiver, await both.theirs.next_track()
 
 
-@in_browsers
+@in_all
 async def test_twenty_tracks_of_ours_one_after_the_other_need_one_section(stack: Stack) -> None:
     async with (
         TestSource(*SIZE) as first,
@@ -77,7 +80,24 @@ async def test_twenty_tracks_of_ours_one_after_the_other_need_one_section(stack:
         assert both.ours.get_transceivers() == []
 
 
-@in_browsers
+@pytest.mark.parametrize("stack", WITH_MEDIA, indirect=True)
+async def test_twenty_tracks_take_the_place_of_one_another_without_a_negotiation(stack: Stack) -> None:
+    async with (
+        TestSource(*SIZE) as first,
+        TestSource(320, 120) as second,
+        wire(stack.agent, stack.configuration) as both,
+    ):
+        transceiver = both.ours.add_transceiver(first.video, direction="sendonly")
+        await both.negotiate("we")
+        track = await both.theirs.next_track()
+        for _ in range(ROUNDS // 2):
+            await transceiver.sender.replace_track(first.video)
+            await wait_wide(track, 160)
+            await transceiver.sender.replace_track(second.video)
+            await wait_wide(track, 320)
+
+
+@in_all
 async def test_twenty_tracks_of_theirs_one_after_the_other_need_one_section(stack: Stack) -> None:
     async with wire(stack.agent, stack.configuration) as both:
         await both.theirs.create_channel("chat")
@@ -98,7 +118,7 @@ async def test_twenty_tracks_of_theirs_one_after_the_other_need_one_section(stac
         assert len(sections(both.ours.remote_description)) == 2
 
 
-@in_browsers
+@in_all
 async def test_tracks_that_both_offer_by_turns_share_the_sections(stack: Stack) -> None:
     async with TestSource(*SIZE) as source, wire(stack.agent, stack.configuration) as both:
         both.ours.create_data_channel("chat")

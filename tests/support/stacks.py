@@ -40,6 +40,7 @@ LACKS: dict[str, dict[str, str]] = {
         "VP9": "it has VP8 and H.264 only",
         "AV1": "it has VP8 and H.264 only",
         "statistics": "its getStats has little of W3C's",
+        "sections that are off": "it refuses an offer that turns a section off, since that has no ICE credentials",
     },
     "werift": {
         "label lengths in bytes": "it counts characters where RFC 8832 wants bytes",

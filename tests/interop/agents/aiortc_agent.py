@@ -62,7 +62,7 @@ class Connection:
     def _keep_track(self, track: MediaStreamTrack) -> None:
         tracks.append(track)
         transceiver = next(each for each in self.native.getTransceivers() if each.receiver.track is track)
-        described = {"track": len(tracks) - 1, "kind": track.kind, "streams": []}
+        described: dict[str, object] = {"track": len(tracks) - 1, "kind": track.kind, "streams": []}
         self.tracks.put_nowait(described | keep_transceiver(transceiver))
 
 
@@ -158,6 +158,14 @@ async def next_track(connection: int) -> dict[str, object]:
     return await connections[connection].tracks.get()
 
 
+async def track_state(track: int) -> dict[str, object]:
+    return {"readyState": tracks[track].readyState}
+
+
+async def stop_transceiver(transceiver: int, **_: object) -> None:
+    await transceivers[transceiver].stop()
+
+
 async def picture(track: int) -> dict[str, object]:
     return await aiortc_media.picture(tracks[track])
 
@@ -241,6 +249,8 @@ OPERATIONS: dict[str, Callable[..., Awaitable[object]]] = {
     "addTrack": add_track,
     "replaceTrack": replace_track,
     "nextTrack": next_track,
+    "stopTransceiver": stop_transceiver,
+    "trackState": track_state,
     "picture": picture,
     "sound": sound,
     "createChannel": create_channel,

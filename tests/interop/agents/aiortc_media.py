@@ -77,6 +77,7 @@ async def picture(track: MediaStreamTrack) -> dict[str, object]:
 
 async def sound(track: MediaStreamTrack) -> dict[str, object]:
     parts: list[Any] = []
+    rate = 0
     while sum(map(len, parts)) < WINDOW:
         frame = await track.recv()
         assert isinstance(frame, av.AudioFrame)
