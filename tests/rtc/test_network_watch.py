@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from anyio import create_task_group, fail_after, sleep, wait_all_tasks_blocked
+from anyio import create_task_group, fail_after, sleep
 
 from peerix.rtc import Configuration, PeerConnection, UdpMux, gatherer, network_watch, udp_mux
 from peerix.rtc.interfaces import InterfaceAddress
@@ -29,6 +29,11 @@ class Machine:
         self.slept = 0.0
         self.looks = 0
 
+    async def looked_at(self) -> None:
+        """Wait for the next look."""
+        looks = self.looks
+        await until(lambda: self.looks > looks)
+
     def list_addresses(self) -> list[InterfaceAddress]:
         self.looks += 1
         return list(self.addresses)
@@ -41,6 +46,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(network_watch, "seconds_asleep", lambda: made.slept)
     monkeypatch.setattr(network_watch, "_open_news", lambda: None)
     monkeypatch.setattr(network_watch, "LOOK_INTERVAL", 0.01)
+    monkeypatch.setattr(network_watch, "SETTLE_TIME", 0.001)
     return made
 
 
@@ -49,16 +55,17 @@ async def test_an_address_that_comes_and_one_that_goes_are_noticed(machine: Mach
     for addresses in ([*machine.addresses, InterfaceAddress("wlan0", "192.0.2.7")], []):
         async with create_task_group() as tasks:
             tasks.start_soon(watch.changed)
-            await wait_all_tasks_blocked()
+            await machine.looked_at()
             machine.addresses = addresses
 
 
-async def test_one_looks_for_all(machine: Machine) -> None:
+async def test_one_looks_for_all(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_watch, "LOOK_INTERVAL", 0.5)
     watch = NetworkWatch()
     async with create_task_group() as tasks:
         for _ in range(10):
             tasks.start_soon(watch.changed)
-        await wait_all_tasks_blocked()
+        await machine.looked_at()
         assert machine.looks == 1
         machine.addresses.clear()
 
@@ -68,11 +75,11 @@ async def test_another_one_goes_on_when_the_one_that_looks_is_cancelled(machine:
     async with create_task_group() as others:
         async with create_task_group() as first:
             first.start_soon(watch.changed)
-            await wait_all_tasks_blocked()
+            await machine.looked_at()
             others.start_soon(watch.changed)
-            await wait_all_tasks_blocked()
+            await machine.looked_at()
             first.cancel_scope.cancel()
-        await wait_all_tasks_blocked()
+        await machine.looked_at()
         machine.addresses.clear()
 
 
@@ -80,7 +87,7 @@ async def test_what_changed_while_nobody_looked_is_noticed(machine: Machine) -> 
     watch = NetworkWatch()
     async with create_task_group() as tasks:
         tasks.start_soon(watch.changed)
-        await wait_all_tasks_blocked()
+        await machine.looked_at()
         tasks.cancel_scope.cancel()
     machine.addresses.clear()
     with fail_after(PATIENCE):
@@ -100,7 +107,7 @@ async def test_link_local_addresses_matter_where_there_is_nothing_better(
 
     async with create_task_group() as tasks:
         tasks.start_soon(listen)
-        await wait_all_tasks_blocked()
+        await machine.looked_at()
         machine.addresses.append(InterfaceAddress("veth7", "fe80::7%veth7"))
         looks = machine.looks
         await until(lambda: bool(heard) or machine.looks > looks + 3)
@@ -129,7 +136,7 @@ async def test_a_long_sleep_is_noticed_and_a_short_one_is_not(machine: Machine, 
 
     async with create_task_group() as tasks:
         await tasks.start(listen)
-        await wait_all_tasks_blocked()
+        await machine.looked_at()
         machine.slept = slept
         looks = machine.looks
         await until(lambda: bool(heard) or machine.looks > looks + 3)
@@ -145,6 +152,7 @@ def test_a_machine_that_is_awake_does_not_sleep_on() -> None:
 async def test_the_path_is_checked_at_once_when_the_machine_wakes_up(machine: Machine) -> None:
     async with connected_pair() as (a, _, _, _):
         before = await consent_checks(a)
+        await machine.looked_at()
         machine.slept = 100.0
         with fail_after(3):  # the next check by itself would come 4 to 6 s after the last
             while await consent_checks(a) == before:
@@ -162,6 +170,7 @@ async def test_stun_servers_are_asked_anew_when_the_machine_wakes_up(machine: Ma
         configuration = Configuration(addresses=("127.0.0.1",), ice_servers=[{"urls": servers}])
         async with connected_pair(configuration):
             await until(lambda: server.questions == 2)
+            await machine.looked_at()
             machine.slept = 100.0
             await until(lambda: server.questions == 4)
 
@@ -177,6 +186,7 @@ async def test_an_address_that_comes_is_signalled_and_one_that_went_is_forgotten
         await negotiate(a, b)
         with fail_after(PATIENCE):
             await channel.wait_open()
+        await machine.looked_at()
         hosts[:] = ["127.0.0.2"]
         machine.addresses.clear()
 
@@ -211,6 +221,7 @@ async def test_a_shared_port_follows_its_host_with_its_connections(machine: Mach
         with fail_after(PATIENCE):
             await channel.wait_open()
             theirs = await next_channel(events)
+        await machine.looked_at()
         hosts[:] = ["127.0.0.2"]
         machine.addresses.clear()
 
@@ -227,7 +238,7 @@ async def test_a_shared_port_follows_its_host_with_its_connections(machine: Mach
 
 async def test_a_shared_port_follows_its_host_when_nobody_uses_it(machine: Machine, hosts: list[str]) -> None:
     async with UdpMux() as mux:
-        await wait_all_tasks_blocked()  # it watches
+        await machine.looked_at()
         hosts[:] = ["127.0.0.1", "127.0.0.2"]
         machine.addresses.clear()
         await until(lambda: mux.hosts == ["127.0.0.1", "127.0.0.2"])

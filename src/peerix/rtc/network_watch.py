@@ -61,8 +61,11 @@ class NetworkWatch:
         self._is_watched = True
         news = _open_news()
         try:
+            # A look takes as long as a quarter of setting a connection up on this host: it waits until that is done.
+            await sleep(SETTLE_TIME)
+            told = _drain(news)
             # What happened since somebody watched last counts too; the first of all has nothing to compare with.
-            while not self._is_other(_addresses_that_matter()):
+            while not (self._is_other(_addresses_that_matter()) or told):
                 await self._wait(news)
             self._generation += 1
         finally:
@@ -143,11 +146,15 @@ def _open_news() -> socket.socket | None:
     return news
 
 
-def _drain(news: socket.socket) -> None:
-    for _ in range(64):
+def _drain(news: socket.socket | None) -> bool:
+    """Take what there is; tell whether there was anything."""
+    if news is None:
+        return False
+    for number in range(64):
         try:
             news.recv(65_536)
         except BlockingIOError:
-            return
+            return number > 0
         except OSError:
             continue  # ENOBUFS: there was more than the buffer holds; a look tells it all
+    return True
