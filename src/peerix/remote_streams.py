@@ -72,14 +72,6 @@ class RemoteStreams:
         ids = [stream.id for stream in event.streams] or list(self._entries)
         for entry in [self._entries[each] for each in ids if each in self._entries]:
             self._remove(entry, event.track)
-        if not event.streams:
-            self._remove_ended()
-
-    def _remove_ended(self) -> None:
-        """An answer that turns a section off ends its track, and tells of no stream."""
-        for entry in list(self._entries.values()):
-            for track in [each for each in entry.tracks if each.ended]:
-                self._remove(entry, track)
 
     def _remove(self, entry: _Entry, track: ReceivedTrack) -> None:
         if track not in entry.tracks:

@@ -25,7 +25,7 @@ from peerix.rtc import (
 )
 from peerix.rtc.media_track import MONOTONIC
 from tests.support.connections import LOOPBACK, negotiate
-from tests.support.pictures import pitch_of, psnr, samples_of
+from tests.support.pictures import pitch_of, play_tone, psnr, samples_of
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -83,20 +83,13 @@ async def test_pictures_arrive_as_they_were_sent() -> None:
 
 async def test_sound_arrives_as_it_was_sent() -> None:
     microphone = AudioSource(channels=1)
+    frames: list[Any] = []
     async with pair(microphone) as (_, _, (track,)), create_task_group() as tasks:
-        tasks.start_soon(play_tone, microphone)
-        frames = await take(track, 50)
+        tasks.start_soon(play_tone, microphone, 440.0)
+        frames += await take(track, 50)
         tasks.cancel_scope.cancel()
     assert pitch_of(frames[20:]) == pytest.approx(440, abs=5)
     assert np.abs(samples_of(frames[20:])).max() == pytest.approx(0.25, abs=0.05)
-
-
-async def play_tone(microphone: AudioSource) -> None:
-    position = 0
-    while True:
-        at = np.arange(position, position + 960) / 48_000
-        await microphone.send(np.sin(2 * np.pi * 440 * at) * 0.25)
-        position += 960
 
 
 async def test_tracks_of_one_stream_arrive_in_one_stream_of_the_same_id() -> None:
@@ -162,6 +155,23 @@ async def test_a_stopped_transceiver_ends_the_track_on_the_other_side() -> None:
         assert (await next_event(events, TrackRemoved)).track is track
         assert track.ended
         assert a.get_transceivers() == b.get_transceivers() == []
+
+
+async def test_a_section_that_both_stop_at_once_ends_the_track_that_was_received() -> None:
+    async with (
+        TestSource(*SIZE) as source,
+        PeerConnection(LOOPBACK) as a,
+        PeerConnection(LOOPBACK) as b,
+        b.events() as events,
+    ):
+        a.add_transceiver(source.video, direction="sendonly", streams=[source.stream])
+        await negotiate(a, b)
+        received = await next_event(events, TrackReceived)
+        a.get_transceivers()[0].stop()
+        b.get_transceivers()[0].stop()
+        await negotiate(b, a)
+        removed = await next_event(events, TrackRemoved)
+    assert (removed.track, removed.streams) == (received.track, received.streams)
 
 
 async def test_a_track_that_is_not_sent_for_a_while_is_muted() -> None:

@@ -40,7 +40,7 @@ class EncoderSettings:
     max_bitrate: int
     frame_rate: float = 30.0
     scale: float = 1.0
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Encoder(Protocol[SourceT_contra]):

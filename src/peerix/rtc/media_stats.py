@@ -45,12 +45,12 @@ def available_outgoing_bitrate(session: Session) -> float | None:
 
 def outbound_id(mid: str, ssrc: int) -> str:
     """Name the `outbound-rtp` object of a stream."""
-    return f"OT:{mid}:{ssrc}"
+    return f"out:{mid}:{ssrc}"
 
 
 def inbound_id(mid: str, ssrc: int) -> str:
     """Name the `inbound-rtp` object of a stream."""
-    return f"IT:{mid}:{ssrc}"
+    return f"in:{mid}:{ssrc}"
 
 
 def _codec(codecs: dict[str, Stats], side: str, bound: BoundCodec | None) -> str | None:

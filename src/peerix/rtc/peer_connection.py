@@ -242,8 +242,8 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.set_local_description(description, now)
-        self._media.update()
         self._pump.finish(now)
+        self._media.update()
 
     async def set_remote_description(self, description: SessionDescription) -> None:
         """Apply an offer or answer of the other side, or roll one back.
@@ -254,9 +254,9 @@ class PeerConnection(AsyncContextManagerMixin):
         self._check_open()
         now = time.monotonic()
         self._session.set_remote_description(description, now)
-        self._media.update()
         self._gatherer.permit(now)
         self._pump.finish(now)
+        self._media.update()
 
     async def add_ice_candidate(self, candidate: IceCandidate | None) -> None:
         """Take a candidate of the other side; None is the end of them.

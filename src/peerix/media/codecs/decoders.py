@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import av
 import numpy as np
@@ -102,7 +102,7 @@ class FfmpegAudioDecoder(FfmpegDecoder["av.AudioFrame"]):
         self._faded += duration
         end = 0.0 if silence else max(1 - self._faded / CONCEALED, 0.0)
         envelope = np.linspace(begin, end, count, endpoint=False).reshape(1, count, 1)
-        made_up = (repeated * envelope).astype(samples.dtype).reshape(planes, -1)
+        made_up: Any = (repeated * envelope).astype(samples.dtype).reshape(planes, -1)
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(made_up), format=last.format.name, layout=last.layout.name
         )
