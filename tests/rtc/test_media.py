@@ -20,6 +20,7 @@ from peerix.rtc import (
     PeerConnection,
     RtpEncodingParameters,
     SendingFailed,
+    ToneReceived,
     TrackReceived,
     TrackRemoved,
 )
@@ -421,3 +422,23 @@ def is_beep(frame: AudioFrame) -> bool:
 def middle_of(times: list[float]) -> float:
     """The part of the second around which times lie."""
     return float(np.angle(np.exp(2j * np.pi * np.array(times)).mean()) / (2 * np.pi) % 1)
+
+
+async def test_dial_tones_arrive_beside_the_sound() -> None:
+    async with TestSource(*SIZE) as source, pair(source.audio) as (a, b, (track,)), b.events() as events:
+        await take(track, 1)
+        a.get_senders()[0].send_tones("1#a", duration=0.05, gap=0.03)
+        tones = [await next_event(events, ToneReceived) for _ in range(3)]
+    assert [(tone.track, tone.digit) for tone in tones] == [(track, "1"), (track, "#"), (track, "A")]
+    assert [tone.duration for tone in tones] == pytest.approx([0.05] * 3)
+
+
+async def test_dial_tones_that_cannot_be_sent_are_refused() -> None:
+    async with TestSource(*SIZE) as source, pair(source.audio) as (a, _, (track,)):
+        sender = a.get_senders()[0]
+        await take(track, 1)
+        with pytest.raises(LocalProtocolError, match="digit"):
+            sender.send_tones("x")
+        sender.set_track(None)
+        with pytest.raises(LocalProtocolError, match="being sent"):
+            sender.send_tones("1")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peerix.core.sdp import Direction
-from peerix.core.session import TracksChanged
+from peerix.core.session import ConnectionState, TracksChanged
 from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
 from tests.support.media_peers import MediaPeer, media_peers, negotiate
 from tests.support.sessions import SimulatedPeer
@@ -306,3 +306,30 @@ def test_a_session_of_data_only_refuses_a_section_of_media_and_keeps_the_channel
     negotiate_sessions(a, b)
     assert network.run(10, lambda: "chat" in b.channels)
     assert not a.session.negotiation.negotiator.transceivers
+
+
+def test_a_session_of_media_only_says_nothing_of_sctp_until_a_channel_is_agreed_on() -> None:
+    network = Network(default=Link(latency=0.02), tick=0.001)
+    a = SimulatedPeer(network, "a", ["10.1.0.1"], media=True)
+    b = SimulatedPeer(network, "b", ["10.2.0.1"], media=True)
+    a.session.negotiation.negotiator.add_transceiver("audio")
+    negotiate_sessions(a, b)
+    network.run(2)
+    assert a.session.connection_state is b.session.connection_state is ConnectionState.CONNECTED
+    assert a.session.association.counters.sent.packets == b.session.association.counters.sent.packets == 0
+    a.open("chat")
+    negotiate_sessions(a, b)
+    assert network.run(10, lambda: "chat" in b.channels)
+
+
+def test_a_session_of_media_only_says_goodbye() -> None:
+    network = Network(default=Link(latency=0.02), tick=0.001)
+    a = SimulatedPeer(network, "a", ["10.1.0.1"], media=True)
+    b = SimulatedPeer(network, "b", ["10.2.0.1"], media=True)
+    a.session.negotiation.negotiator.add_transceiver("audio")
+    negotiate_sessions(a, b)
+    network.run(2)
+    a.session.close(network.now)
+    network.run(0.2)
+    assert b.session.closed_by_peer
+    assert a.session.goodbye_answered

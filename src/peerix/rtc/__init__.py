@@ -30,6 +30,7 @@ from peerix.rtc.events import (
     NegotiationNeeded,
     SendingFailed,
     SignalingStateChanged,
+    ToneReceived,
     TrackReceived,
     TrackRemoved,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "SignalingStateChanged",
     "Stats",
     "StatsReport",
+    "ToneReceived",
     "TrackReceived",
     "TrackRemoved",
     "UdpMux",

@@ -59,6 +59,18 @@ class TrackRemoved:
 
 
 @dataclass(slots=True)
+class ToneReceived:
+    """The other side sent a dial tone beside the sound of a track: one of "0123456789*#ABCD", and its seconds.
+
+    Of a long one, more than 1.3 s, they are those of its last segment.
+    """
+
+    track: ReceivedTrack
+    digit: str
+    duration: float
+
+
+@dataclass(slots=True)
 class SendingFailed:
     """A track cannot be sent: there is no encoder for it, or the other side takes another codec."""
 
@@ -77,6 +89,7 @@ ConnectionEvent: TypeAlias = (
     | DataChannelReceived
     | TrackReceived
     | TrackRemoved
+    | ToneReceived
     | SendingFailed
 )
 
@@ -91,6 +104,7 @@ __all__ = [
     "NegotiationNeeded",
     "SendingFailed",
     "SignalingStateChanged",
+    "ToneReceived",
     "TrackReceived",
     "TrackRemoved",
 ]

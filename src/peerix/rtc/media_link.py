@@ -12,10 +12,11 @@ from peerix.core.jsep import CreatedBy
 from peerix.core.sdp import Direction
 from peerix.core.session import ConnectionState, TracksChanged
 from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
+from peerix.core.session.media import ToneReceived as ToneEnded
 from peerix.core.session.media.allocation import Want, allocate
 from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.encoder_pool import EncoderPool
-from peerix.rtc.events import SendingFailed, TrackReceived, TrackRemoved
+from peerix.rtc.events import SendingFailed, ToneReceived, TrackReceived, TrackRemoved
 from peerix.rtc.media_stream import MediaStream
 from peerix.rtc.received_track import ReceivedTrack
 from peerix.rtc.rtp_receiver import RtpReceiver
@@ -230,6 +231,12 @@ class MediaLink:
             self._media.send(mid, data, timestamp, captured_at, rid=rid)
             self._pump.touch(idle=True)
 
+    def send_tone(self, mid: str, digit: str, duration: float, gap: float) -> None:
+        """Send a dial tone beside sound."""
+        if self._media is not None:
+            self._media.send_tone(mid, digit, duration, gap)
+            self._pump.touch(idle=True)
+
     def start_bitrate(self) -> int:
         """Bits a second to begin with."""
         return int(self._bitrate)
@@ -257,14 +264,10 @@ class MediaLink:
 
     def dispatch(self, event: TracksChanged | MediaEvent) -> None:
         """React to what happened."""
-        if isinstance(event, FrameReceived):
-            receiver = self._receiver_of(event.mid)
-            if receiver is not None and receiver.shows(event.rid):
-                receiver.track.handle_frame(event)
-        elif isinstance(event, SoundReceived):
+        if isinstance(event, FrameReceived | SoundReceived | ToneEnded):
             receiver = self._receiver_of(event.mid)
             if receiver is not None:
-                receiver.track.handle_sound(event)
+                self._hand_on(receiver, event)
         elif isinstance(event, BitrateChanged):
             self._bitrate = event.bitrate
             self._share_bitrate()
@@ -274,6 +277,14 @@ class MediaLink:
                     shell.sender.request_key_frame(event.rid)
         else:
             self._change_tracks(event)
+
+    def _hand_on(self, receiver: RtpReceiver, event: FrameReceived | SoundReceived | ToneEnded) -> None:
+        if isinstance(event, SoundReceived):
+            receiver.track.handle_sound(event)
+        elif isinstance(event, ToneEnded):
+            self._emit(ToneReceived(receiver.track, event.digit, event.duration))
+        elif receiver.shows(event.rid):
+            receiver.track.handle_frame(event)
 
     def _receiver_of(self, mid: str) -> RtpReceiver | None:
         for core, shell in self._transceivers.items():

@@ -44,6 +44,7 @@ from peerix.core.session.media import (
     KeyFrameRequested,
     SessionMedia,
     SoundReceived,
+    ToneReceived,
 )
 from peerix.rtc.certificates import default_certificate
 from peerix.rtc.channel_link import ChannelLink
@@ -78,7 +79,7 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 1.0
 """Seconds that leaving the block waits for the other side to acknowledge what was sent."""
 
-_MEDIA_EVENTS = (TracksChanged, FrameReceived, SoundReceived, KeyFrameRequested, BitrateChanged)
+_MEDIA_EVENTS = (TracksChanged, FrameReceived, SoundReceived, ToneReceived, KeyFrameRequested, BitrateChanged)
 
 GOODBYE_REPEAT = 0.05
 """Seconds after which a goodbye that was not answered is said once more."""

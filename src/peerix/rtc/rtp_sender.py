@@ -43,6 +43,10 @@ class SenderHost(Protocol):
         """Send an encoded frame."""
         ...
 
+    def send_tone(self, mid: str, digit: str, duration: float, gap: float) -> None:
+        """Send a dial tone beside sound."""
+        ...
+
     def start_bitrate(self) -> int:
         """Bits a second to begin with."""
         ...
@@ -114,6 +118,21 @@ class RtpSender:
             raise LocalProtocolError("set_parameters takes the encodings that get_parameters gives, in that order")
         self._parameters = [replace(each) for each in encodings]
         self._host.update_sender(self)
+
+    def send_tones(self, digits: str, *, duration: float = 0.1, gap: float = 0.07) -> None:
+        """Send dial tones beside the sound, one after the other (W3C insertDTMF, RFC 4733).
+
+        :param digits: of "0123456789*#ABCD"; small letters are taken for large ones.
+        :param duration: seconds of each, 0.04 to 6.
+        :param gap: seconds between two, at least 0.03.
+        :raises LocalProtocolError: there is no such digit, too many wait, the sender sends no sound, or the other side
+            takes no tones.
+        """
+        plan = self.encodings[0].plan
+        if self.kind != "audio" or plan is None:
+            raise LocalProtocolError("tones need a track of audio that is being sent")
+        for digit in digits.upper():
+            self._host.send_tone(plan.mid, digit, duration, gap)
 
     async def replace_track(self, track: MediaTrack[Any] | None) -> None:
         """Send another track, or nothing, without a negotiation.

@@ -31,6 +31,7 @@ class Negotiation:
 
     :param emit: takes the events.
     :param capabilities: what media are offered and taken.
+    :ivar data_agreed: whether there was a data section that both sides have; then SCTP goes on for ever.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Negotiation:
         "_needed",
         "_restart_wanted",
         "closed",
+        "data_agreed",
         "gathering",
         "negotiator",
     )
@@ -56,6 +58,7 @@ class Negotiation:
         self.negotiator = Negotiator(random_bytes=random_bytes, capabilities=capabilities)
         self.gathering = Gathering(ice, self.negotiator, random_bytes, emit)
         self.closed = False
+        self.data_agreed = False
         self._ice = ice
         self._fingerprints = [Fingerprint(algorithm, value) for algorithm, value in fingerprints]
         self._emit = emit

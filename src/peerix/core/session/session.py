@@ -160,6 +160,7 @@ class Session:
             if applied.tracks.added or applied.tracks.removed:
                 self._emit(TracksChanged(applied.tracks.added, applied.tracks.removed))
         if applied.sctp is not None:
+            self.negotiation.data_agreed = True
             self.association.remote_port = applied.sctp.port
             self.channels.max_message_size = applied.sctp.max_message_size
 
@@ -329,9 +330,10 @@ class Session:
         self.transport.start_dtls(plaintexts, now)
         if plaintexts:
             self.association.receive_packets(plaintexts, now)
-        if not self._association_started and self.transport.dtls.state is DtlsState.CONNECTED:
-            self._association_started = True
-            self.association.connect(now)
+        if self.transport.dtls.state is DtlsState.CONNECTED:
+            if not self._association_started and self.negotiation.data_agreed:
+                self._association_started = True
+                self.association.connect(now)
             if self.media is not None:
                 self.media.start(self.transport.dtls)
         self._pass_up(now)

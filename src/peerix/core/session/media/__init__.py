@@ -13,6 +13,7 @@ from peerix.core.session.media.events import (
     KeyFrameRequested,
     MediaEvent,
     SoundReceived,
+    ToneReceived,
 )
 from peerix.core.session.media.formats import DEFAULT_CAPABILITIES
 from peerix.core.session.media.session_media import SessionMedia
@@ -27,4 +28,5 @@ __all__ = [
     "MediaTransport",
     "SessionMedia",
     "SoundReceived",
+    "ToneReceived",
 ]

@@ -41,6 +41,18 @@ class SoundReceived:
 
 
 @dataclass(slots=True)
+class ToneReceived:
+    """A dial tone has ended: one of "0123456789*#ABCD", and how many seconds it took.
+
+    Of a long one, which is told in segments (RFC 4733 section 2.5.1.3), it is the last segment.
+    """
+
+    mid: str
+    digit: str
+    duration: float
+
+
+@dataclass(slots=True)
 class KeyFrameRequested:
     """The other side cannot go on without a key frame."""
 
@@ -56,4 +68,4 @@ class BitrateChanged:
     bitrate: float
 
 
-MediaEvent: TypeAlias = FrameReceived | SoundReceived | KeyFrameRequested | BitrateChanged
+MediaEvent: TypeAlias = FrameReceived | SoundReceived | ToneReceived | KeyFrameRequested | BitrateChanged

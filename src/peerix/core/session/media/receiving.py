@@ -9,7 +9,7 @@ from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, VIDEO_DEPACKETIZERS
 from peerix.core.rtp.routing import SectionRoutes
 from peerix.core.rtp.timeline import StreamTimeline
 from peerix.core.rtp.video_receiver import VideoReceiver
-from peerix.core.session.media.events import FrameReceived, SoundReceived
+from peerix.core.session.media.events import FrameReceived, SoundReceived, ToneReceived
 
 if TYPE_CHECKING:
     from peerix.core.jsep import BoundCodec, RtpParameters
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from peerix.core.rtp.timeline import SenderTimeline
     from peerix.core.rtp.video_buffer import ReceivedFrame
 
-ReceivedMedia: TypeAlias = FrameReceived | SoundReceived
+ReceivedMedia: TypeAlias = FrameReceived | SoundReceived | ToneReceived
 
 
 class Receiving:
@@ -69,7 +69,8 @@ class Receiving:
     def receive(self, route: Route, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedMedia]:
         """Take a packet and give what it makes whole."""
         if self.audio is not None:
-            return self._sounds(self.audio, self.audio.receive(packet, extensions, now), now)
+            sounds = self._sounds(self.audio, self.audio.receive(packet, extensions, now), now)
+            return sounds + self._tones(self.audio, packet)
         stream = self.video.get(route.rid)
         if stream is None:
             return []
@@ -78,6 +79,15 @@ class Receiving:
         else:
             frames = stream.receive(packet, extensions, now)
         return self._frames(route.rid, stream, frames, now)
+
+    def _tones(self, stream: AudioReceiver, packet: RtpPacket) -> list[ReceivedMedia]:
+        codec = self._codecs.get(packet.payload_type)
+        received: list[ReceivedMedia] = []
+        while stream.tones:
+            tone = stream.tones.popleft()
+            if tone.digit is not None and codec is not None:
+                received.append(ToneReceived(self.mid, tone.digit, tone.duration / codec.codec.clock_rate))
+        return received
 
     def receive_sender_report(self, rid: str, report: SenderReport, now: float) -> None:
         """Take a report of one of its sources."""

@@ -55,7 +55,9 @@ class SessionMedia:
         self.transport.configure(transceivers)
 
     def start(self, dtls: DtlsTransport) -> None:
-        """DTLS is connected: its keys are those of SRTP (RFC 5764)."""
+        """DTLS is connected: its keys are those of SRTP (RFC 5764). Said again it changes nothing."""
+        if self._srtp is not None:
+            return
         self._srtp = dtls
         if self.transport is not None:
             self._begin(self.transport, dtls)

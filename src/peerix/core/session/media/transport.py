@@ -29,11 +29,14 @@ class MediaTransport:
     :param wall_offset: the wall clock (seconds since 1970) minus the monotonic clock `now`.
     """
 
-    __slots__ = ("_events", "_srtp", "inbound", "outbound", "reports")
+    __slots__ = ("_due_at", "_events", "_has_news", "_srtp", "inbound", "outbound", "reports")
 
     def __init__(self, random_bytes: Callable[[int], bytes], wall_offset: float, now: float) -> None:
         self._srtp: SrtpSession | None = None
         self._events: list[MediaEvent] = []
+        self._has_news = True
+        """Whether something has happened since `_due_at` was found out."""
+        self._due_at: float | None = None
         self.reports = Reports(random_bytes, self._events, now)
         self.inbound = Inbound(self.reports.ssrc)
         self.outbound = Outbound(random_bytes, wall_offset, now)
@@ -53,12 +56,14 @@ class MediaTransport:
     def start(self, srtp: SrtpSession) -> None:
         """There are keys: packets flow from now on."""
         self._srtp = srtp
+        self._has_news = True
 
     def configure(self, transceivers: Sequence[Transceiver]) -> None:
         """Take what the descriptions have made of the transceivers; what goes on is not disturbed."""
         self.outbound.configure(transceivers)
         self.inbound.configure(transceivers)
         self.reports.configure(self.outbound.sending, self.inbound)
+        self._has_news = True
 
     # -- packets
 
@@ -67,6 +72,7 @@ class MediaTransport:
         srtp = self._srtp
         if srtp is None:
             return
+        self._has_news = True
         for datagram in datagrams:
             if is_rtcp(datagram):
                 plain = srtp.unprotect_rtcp(datagram)
@@ -103,6 +109,7 @@ class MediaTransport:
         """
         if self._srtp is not None:
             self.outbound.send(mid, rid, OutgoingFrame(data, timestamp, captured_at, rotation, audio_level))
+            self._has_news = True
 
     def send_tone(self, mid: str, digit: str, duration: float = 0.1, gap: float = 0.07) -> None:
         """Send a dial tone beside the sound of a section, after those that wait (RFC 4733, W3C insertDTMF).
@@ -116,6 +123,7 @@ class MediaTransport:
         if sending is None or sending.tone_codec is None:
             raise LocalProtocolError("the other side takes no tones in this section")
         sending.tones.add(digit, duration, gap)
+        self._has_news = True
 
     def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
         """Ask the receivers of a section to show pictures so many seconds after they came, where they know of that."""
@@ -131,25 +139,38 @@ class MediaTransport:
         receiving = self.receiving.get(mid)
         if receiving is not None:
             receiving.request_key_frame(rid)
+            self._has_news = True
 
     def set_maximum(self, bitrate: float) -> None:
         """Want so many bits a second of the path at most, for all that is sent together."""
         self.outbound.estimator.set_maximum(bitrate)
         self._follow_estimate()
+        self._has_news = True
 
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """What leaves now."""
         srtp = self._srtp
         if srtp is None:
             return []
+        if self._is_idle(now):
+            return []
         packets = [srtp.protect_rtp(packet) for packet in self.outbound.packets_to_send(now)]
         # Behind them, since the first packet of a stream brings the first report of it.
-        return packets + [srtp.protect_rtcp(packet) for packet in self.reports.packets_to_send(self.inbound, now)]
+        packets += (srtp.protect_rtcp(packet) for packet in self.reports.packets_to_send(self.inbound, now))
+        self._due_at, self._has_news = self._find_due(), False
+        return packets
 
     # -- time
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout`, and then `datagrams_to_send`, want to be called."""
+        return self._find_due() if self._has_news else self._due_at
+
+    def _is_idle(self, now: float) -> bool:
+        """Whether there is nothing to do: data channels wake the session many times between two packets of media."""
+        return not self._has_news and (self._due_at is None or now < self._due_at)
+
+    def _find_due(self) -> float | None:
         if self._srtp is None or not (self.sending or self.receiving):
             return None
         times = (self.outbound.next_timeout(), self.inbound.next_timeout(), self.reports.next_timeout(self.inbound))
@@ -157,6 +178,9 @@ class MediaTransport:
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""
+        if self._is_idle(now):
+            return
+        self._has_news = True
         self._events += self.inbound.handle_timeout(now)
         self.outbound.estimator.handle_timeout(now)
         self._follow_estimate()
