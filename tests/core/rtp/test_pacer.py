@@ -30,6 +30,14 @@ def test_a_large_frame_leaves_at_the_pace() -> None:
     assert pacer.queued_bytes == 0
 
 
+def test_packets_leave_in_bursts_and_not_one_by_one() -> None:
+    pacer: Pacer[int] = Pacer(BITRATE, 1.0)
+    for number in range(50):
+        pacer.put(number, 300, VIDEO)
+    wake_ups = {at for at, _ in drain(pacer, 1.0)}
+    assert len(wake_ups) <= 50 * 300 / RATE / BURST + 5
+
+
 def test_the_first_packet_leaves_at_once() -> None:
     pacer: Pacer[int] = Pacer(BITRATE, 1.0)
     pacer.put(1, 1200, VIDEO)

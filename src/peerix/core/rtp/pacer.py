@@ -17,6 +17,9 @@ PACING_FACTOR = 2.5
 BURST = 0.005
 """Seconds' worth that may leave in one wake-up."""
 
+PACKET = 1200
+"""Bytes by which what leaves may be ahead of its time: a packet is not cut."""
+
 MIN_SLEEP = 0.001
 """Seconds between two wake-ups; timers below that spin."""
 
@@ -94,4 +97,8 @@ class Pacer(Generic[_T]):
             return self._updated_at
         if not self._queued_bytes:
             return None
-        return self._updated_at + max(-self._budget / self._rate, MIN_SLEEP if self._budget < 0 else 0.0)
+        if self._budget >= 0:
+            return self._updated_at
+        # All that is left, or a burst, together: the last packet leaves no later than if each had a wake-up of its own.
+        wanted = min(max(self._queued_bytes - PACKET, 0), self._rate * BURST)
+        return self._updated_at + max((wanted - self._budget) / self._rate, MIN_SLEEP)

@@ -141,6 +141,8 @@ class Reports:
         """Whether the time has come, or a stream has begun: without a report nobody knows what is in step with it."""
         if now >= self._schedule.next_report_at and (self._sending or inbound.receiving):
             return True
+        if self._introduced.issuperset(self._sources):
+            return False
         return any(
             ssrc not in self._introduced and encoding.stream.statistics.packets
             for ssrc, (_, encoding) in self._sources.items()
