@@ -93,17 +93,6 @@ def test_a_track_that_nobody_knows_is_not_told_to_go() -> None:
     assert scene.names == ["stream:add", "track:add"]
 
 
-def test_a_removal_that_names_no_stream_takes_the_tracks_that_have_ended() -> None:
-    scene = Scene()
-    one, two = track(), track()
-    scene.receive(one, stream("s"))
-    scene.receive(two, stream("t"))
-    one.end()
-    scene.remove(track())
-    assert scene.names[4:] == ["track:remove", "stream:remove"]
-    assert list(scene.streams.view) == ["t"]
-
-
 def test_streams_have_a_bound() -> None:
     scene = Scene()
     scene.receive(track(), *(stream(str(number)) for number in range(MAX_STREAMS + 50)))

@@ -23,6 +23,7 @@ from peerix.rtc import (
     server_gathering,
 )
 from tests.support.turn_script import turn_script
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -165,10 +166,17 @@ async def test_a_relay_that_the_server_forgot_is_asked_for_anew_when_the_machine
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slept = [0.0]
+    looks: list[float] = []
+
+    def seconds_asleep() -> float:
+        looks.append(slept[0])
+        return slept[0]
+
     monkeypatch.setattr(network_watch, "_open_news", lambda: None)
     monkeypatch.setattr(network_watch, "LOOK_INTERVAL", 0.01)
-    monkeypatch.setattr(network_watch, "seconds_asleep", lambda: slept[0])
+    monkeypatch.setattr(network_watch, "seconds_asleep", seconds_asleep)
     async with turn_script() as server, gathering(server.url) as outcome:
+        await until(lambda: looks)
         first = list(outcome.relays)
         for client in server.clients.values():
             client.refuse[Method.REFRESH] = ErrorCode(437, "who are you?")

@@ -43,8 +43,10 @@ _FLAGS = (
     "--no-default-browser-check",
     "--no-first-run",
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
 )
+
+GRANT_MEDIA = "--use-fake-ui-for-media-stream"
+"""Whoever may use the camera is shown addresses, so a browser that hides them goes without."""
 
 
 class Chromium(Browser):
@@ -61,7 +63,8 @@ class Chromium(Browser):
         self._own_numbers = itertools.count(1 << 30)
         self._lock = threading.Lock()
         disabled = ASK_FOR_LOCAL_NETWORK if hide_addresses else (*ASK_FOR_LOCAL_NETWORK, HIDE_ADDRESSES)
-        flags = [*_FLAGS, f"--user-data-dir={folder / 'profile'}", f"--disable-features={','.join(disabled)}"]
+        granted = () if hide_addresses else (GRANT_MEDIA,)
+        flags = [*_FLAGS, *granted, f"--user-data-dir={folder / 'profile'}", f"--disable-features={','.join(disabled)}"]
         their_in, self._out = _far_pipe()
         self._in, their_out = _far_pipe()
         # It talks on the descriptors 3 and 4.

@@ -175,14 +175,19 @@ class Firefox(Browser):
         """The process of the tab with this title."""
         windows = await self.command("browsingContext.getTree", maxDepth=0, **{"moz:scope": "chrome"})
         find = f"gBrowser.tabs.find((tab) => tab.label === {json.dumps(title)})"
-        reply = await self.command(
-            "script.evaluate",
-            expression=f"{find}.linkedBrowser.browsingContext.currentWindowGlobal.osPid",
-            target={"context": windows["contexts"][0]["context"]},
-            awaitPromise=False,
-        )
-        process: int = reply["result"]["value"]
-        return process
+        # The tab has its title a moment later than the page.
+        with anyio.fail_after(LOAD_PATIENCE):
+            while True:
+                reply = await self.command(
+                    "script.evaluate",
+                    expression=f"{find}?.linkedBrowser.browsingContext.currentWindowGlobal.osPid ?? 0",
+                    target={"context": windows["contexts"][0]["context"]},
+                    awaitPromise=False,
+                )
+                process: int = reply["result"]["value"]
+                if process:
+                    return process
+                await anyio.sleep(0.01)
 
     def stop(self) -> None:
         """End the browser, with every process of it."""
