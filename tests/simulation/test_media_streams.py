@@ -106,7 +106,8 @@ def test_every_encoding_of_a_simulcast_arrives_and_is_repaired(seed: int) -> Non
     a.network.run(0.6)
     for rid in RIDS:
         found = [event.frame for event in received(b) if event.rid == rid]
-        assert len(found) >= 0.95 * len(sent)
+        # It may begin half a second late, with the key frame that it has asked for.
+        assert len(found) >= 0.85 * len(sent)
         assert all(frame.data == sent[number_of(frame)][rid] for frame in found)
         assert all(later > earlier for earlier, later in pairwise(map(number_of, found)))
     (sending,) = a.media.sending.values()
