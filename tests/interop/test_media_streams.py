@@ -58,6 +58,7 @@ async def assert_shown(track: ForeignTrack) -> None:
 
 async def assert_seen(track: ReceivedTrack, stack: Stack, color: tuple[int, int, int] = COLOR) -> None:
     """We get their picture: its size and its colour."""
+    coarse = 90
     async for frame in track:
         # Browsers begin with less than they are given, until they know the path.
         if (frame.width, frame.height) == SIZE:
@@ -65,6 +66,10 @@ async def assert_seen(track: ReceivedTrack, stack: Stack, color: tuple[int, int,
                 frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.JPEG
             # Beside the corner where something moves.
             mean = frame.to_ndarray(format="rgb24")[20:, 20:].mean((0, 1))
+            coarse -= 1
+            # The first pictures of an encoder that has few bits are coarse.
+            if coarse and mean != pytest.approx(np.array(color), abs=12):
+                continue
             assert mean == pytest.approx(np.array(color), abs=12)
             return
     raise AssertionError("the track ended")
