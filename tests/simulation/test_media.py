@@ -287,8 +287,9 @@ def test_whole_sessions_carry_sound_beside_data_and_tell_of_the_track() -> None:
     assert [one.association.streams for one in changed.added] == [("stream",)]
     (transceiver,) = a.session.negotiation.negotiator.transceivers
     assert a.session.media is not None
+    assert a.session.media.transport is not None
     for number in range(50):
-        a.session.media.send(transceiver.mid or "", b"\x78" + bytes(60), number * 960, network.now)
+        a.session.media.transport.send(transceiver.mid or "", b"\x78" + bytes(60), number * 960, network.now)
         a.send("chat", f"{number}")
         network.run(0.02)
     network.run(0.3)

@@ -29,11 +29,13 @@ def peers() -> tuple[SimulatedPeer, SimulatedPeer]:
     network.default = Link(latency=0.03, loss=0.03)
     audio, video = (one.mid or "" for one in a.session.negotiation.negotiator.transceivers)
     assert a.session.media is not None
+    assert a.session.media.transport is not None
+    send = a.session.media.transport.send
     for number in range(200):
         now = network.now
-        a.session.media.send(audio, b"\x78" + bytes(60), number * 960, now, audio_level=AudioLevel(20))
+        send(audio, b"\x78" + bytes(60), number * 960, now, audio_level=AudioLevel(20))
         if not number % 2:
-            a.session.media.send(video, vp8(number, 3000, key=not number), number * 1800, now)
+            send(video, vp8(number, 3000, key=not number), number * 1800, now)
         network.run(0.02)
     network.default = Link(latency=0.03)
     network.run(3)

@@ -106,11 +106,10 @@ class _Registry(Generic[FactoryT]):
         entries.sort(key=lambda entry: -entry[0])
 
     def find(self, mime_type: str) -> FactoryT:
-        entries = self._entries.get(mime_type.lower())
         try:
             _load_built_in()
         except ImportError:
-            if not entries:
+            if not self._entries.get(mime_type.lower()):
                 raise
         entries = self._entries.get(mime_type.lower())
         if not entries:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from anyio import AsyncContextManagerMixin, CancelScope, ClosedResourceError, EndOfStream, to_thread
 
 from peerix.core.errors import PeerixError
+from peerix.core.sdp import read_parameters
 from peerix.rtc.codec_registry import EncoderSettings, find_encoder
 from peerix.task_groups import owned_task_group
 
@@ -57,8 +58,7 @@ class EncodingKey(NamedTuple):
 
     def settings(self, bitrate: int) -> EncoderSettings:
         """What an encoder is made with."""
-        pairs = (part.partition("=") for part in self.parameters.split(";") if part)
-        parameters = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        parameters = read_parameters(self.parameters)
         return EncoderSettings(bitrate, self.max_bitrate, self.max_framerate or 30.0, self.scale, parameters)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.jsep import CreatedBy
+from peerix.core.rtp.bandwidth import START_BITRATE
 from peerix.core.sdp import Direction
 from peerix.core.session import ConnectionState, TracksChanged
 from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
@@ -31,16 +32,13 @@ if TYPE_CHECKING:
     from peerix.core.errors import PeerixError
     from peerix.core.jsep import Transceiver
     from peerix.core.session import Session
-    from peerix.core.session.media import MediaEvent, SessionMedia
+    from peerix.core.session.media import MediaEvent, MediaTransport, SessionMedia
     from peerix.rtc.events import ConnectionEvent
     from peerix.rtc.media_track import Kind, MediaTrack
     from peerix.rtc.pump import Pump
     from peerix.rtc.rtp_parameters import RtpEncodingParameters
     from peerix.rtc.sent_encoding import SentEncoding
     from peerix.rtc.transceiver import TransceiverDirection
-
-START_BITRATE = 300_000
-"""Bits a second while nothing is known of the path."""
 
 
 class MediaLink:
@@ -73,7 +71,7 @@ class MediaLink:
         self._has_own_pool = pool is None
         self._transceivers: dict[Transceiver, RtpTransceiver] = {}
         self._streams: dict[str, MediaStream[ReceivedTrack]] = {}
-        self._bitrate = float(START_BITRATE)
+        self._bitrate = START_BITRATE
         self.owner: TaskGroup | None = None
         self.pool = pool or EncoderPool()
 
@@ -140,7 +138,7 @@ class MediaLink:
     def _codecs_for(self, track: EncodedTrack) -> tuple[Any, ...]:
         media = self._media
         codecs = media.capabilities.codecs_of(track.kind) if media is not None else ()
-        fitting = tuple(each for each in codecs if f"{each.kind}/{each.name}".lower() == track.codec.lower())
+        fitting = tuple(each for each in codecs if each.mime_type.lower() == track.codec.lower())
         if not fitting:
             raise LocalProtocolError(f"tracks of {track.codec} cannot be sent")
         return fitting
@@ -197,9 +195,14 @@ class MediaLink:
     def _media(self) -> SessionMedia | None:
         return self._session.media
 
+    @property
+    def _transport(self) -> MediaTransport | None:
+        """What media travel through; None before any were agreed on."""
+        return None if self._media is None else self._media.transport
+
     def _request_key_frame(self, core: Transceiver) -> None:
-        if self._media is not None and core.mid is not None:
-            self._media.request_key_frame(core.mid, self._transceivers[core].receiver.rid)
+        if self._transport is not None and core.mid is not None:
+            self._transport.request_key_frame(core.mid, self._transceivers[core].receiver.rid)
             self._pump.touch(idle=True)
 
     # -- what is sent
@@ -212,29 +215,34 @@ class MediaLink:
             shell.sender.stop()
             shell.receiver.track.end()
         for core in self._session.negotiation.negotiator.transceivers:
-            self.update_sender(self._shell(core).sender)
+            self._update_sender(core, self._shell(core).sender)
+        self._share_bitrate()
 
     def update_sender(self, sender: RtpSender) -> None:
         """What is to be sent has changed: look at it anew."""
         core = next((core for core, shell in self._transceivers.items() if shell.sender is sender), None)
-        if core is None or self.owner is None:
+        if core is not None:
+            self._update_sender(core, sender)
+            self._share_bitrate()
+
+    def _update_sender(self, core: Transceiver, sender: RtpSender) -> None:
+        if self.owner is None:
             return
         association = core.association
         is_sending = association.direction is not None and association.direction.sends
         connected = self._session.connection_state is ConnectionState.CONNECTED
         sender.update(association.send if is_sending and connected and not core.stopping else None)
-        self._share_bitrate()
 
     def send(self, mid: str, rid: str, data: bytes, timestamp: int, captured_at: float) -> None:
         """Send an encoded frame."""
-        if self._media is not None:
-            self._media.send(mid, data, timestamp, captured_at, rid=rid)
+        if self._transport is not None:
+            self._transport.send(mid, data, timestamp, captured_at, rid=rid)
             self._pump.touch(idle=True)
 
     def send_tone(self, mid: str, digit: str, duration: float, gap: float) -> None:
         """Send a dial tone beside sound."""
-        if self._media is not None:
-            self._media.send_tone(mid, digit, duration, gap)
+        if self._transport is not None:
+            self._transport.send_tone(mid, digit, duration, gap)
             self._pump.touch(idle=True)
 
     def start_bitrate(self) -> int:
@@ -265,16 +273,14 @@ class MediaLink:
     def dispatch(self, event: TracksChanged | MediaEvent) -> None:
         """React to what happened."""
         if isinstance(event, FrameReceived | SoundReceived | ToneEnded):
-            receiver = self._receiver_of(event.mid)
-            if receiver is not None:
-                self._hand_on(receiver, event)
+            if (shell := self._shell_at(event.mid)) is not None:
+                self._hand_on(shell.receiver, event)
         elif isinstance(event, BitrateChanged):
             self._bitrate = event.bitrate
             self._share_bitrate()
         elif isinstance(event, KeyFrameRequested):
-            for core, shell in self._transceivers.items():
-                if core.mid == event.mid:
-                    shell.sender.request_key_frame(event.rid)
+            if (shell := self._shell_at(event.mid)) is not None:
+                shell.sender.request_key_frame(event.rid)
         else:
             self._change_tracks(event)
 
@@ -286,11 +292,8 @@ class MediaLink:
         elif receiver.shows(event.rid):
             receiver.track.handle_frame(event)
 
-    def _receiver_of(self, mid: str) -> RtpReceiver | None:
-        for core, shell in self._transceivers.items():
-            if core.association.mid == mid:
-                return shell.receiver
-        return None
+    def _shell_at(self, mid: str) -> RtpTransceiver | None:
+        return next((shell for shell in self._transceivers.values() if shell.mid == mid), None)
 
     def _change_tracks(self, event: TracksChanged) -> None:
         for core in event.removed:

@@ -63,7 +63,7 @@ def _codec(codecs: dict[str, Stats], side: str, bound: BoundCodec | None) -> str
         "id": identifier,
         "type": "codec",
         "payloadType": bound.payload_type,
-        "mimeType": f"{codec.kind}/{codec.name}",
+        "mimeType": codec.mime_type,
         "clockRate": codec.clock_rate,
         "channels": codec.channels,
         "sdpFmtpLine": bound.parameters or None,

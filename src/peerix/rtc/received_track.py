@@ -11,7 +11,7 @@ from peerix.rtc.encoded_frame import EncodedFrame
 from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.media_track import MONOTONIC, MediaTrack
 from peerix.rtc.object_scope import ObjectScope
-from peerix.rtc.track_decoder import TrackDecoder, Unit, mime_type_of
+from peerix.rtc.track_decoder import TrackDecoder, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -90,7 +90,7 @@ class ReceivedTrack(MediaTrack[Any]):
         self._take(Unit(event.codec, unit.payload, event.time, duration, silence=unit.silence))
 
     def _take(self, unit: Unit) -> None:
-        self.encoded.codec = mime_type_of(unit.codec)
+        self.encoded.codec = unit.codec.codec.mime_type
         if unit.data is not None and self.encoded.watched:
             self.encoded.deliver(EncodedFrame(unit.data, unit.time, unit.key_frame, unit.duration, self.encoded.codec))
         self._decoder.put(unit)

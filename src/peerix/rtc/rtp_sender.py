@@ -14,7 +14,6 @@ from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.object_scope import ObjectScope
 from peerix.rtc.rtp_parameters import RtpEncodingParameters
 from peerix.rtc.sent_encoding import Plan, SentEncoding
-from peerix.rtc.track_decoder import mime_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,10 +168,10 @@ class RtpSender:
             self._end_all()
             return
         codec = agreed.codecs[0]
-        if isinstance(track, EncodedTrack) and track.codec and track.codec.lower() != mime_type_of(codec).lower():
+        if isinstance(track, EncodedTrack) and track.codec and track.codec.lower() != codec.codec.mime_type.lower():
             self._end_all()
             self._host.report_failure(
-                self, PeerixError(f"the other side takes {mime_type_of(codec)}, not {track.codec}")
+                self, PeerixError(f"the other side takes {codec.codec.mime_type}, not {track.codec}")
             )
             return
         for encoding, parameters in zip(self.encodings, self._parameters, strict=True):

@@ -10,7 +10,6 @@ from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.encoder_pool import EncodingKey
 from peerix.rtc.media_track import MONOTONIC
 from peerix.rtc.rtp_parameters import DEFAULT_MAX_BITRATE, MIN_BITRATE, PRIORITY_WEIGHTS
-from peerix.rtc.track_decoder import mime_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ class Plan:
         """What the encoder has to be."""
         parameters = self.parameters
         return EncodingKey(
-            mime_type_of(self.codec),
+            self.codec.codec.mime_type,
             self.codec.parameters,
             self.max_bitrate,
             parameters.max_framerate or 0.0,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anyio import CancelScope, EndOfStream, to_thread
 
+from peerix.core.sdp import read_parameters
 from peerix.rtc.codec_registry import find_decoder
 from peerix.rtc.encoded_frame import EncodedFrame
 from peerix.rtc.media_track import MAX_FRAMES, FrameReader, MediaTrack
@@ -64,23 +65,13 @@ class _Decoding:
         if self._decoder is None or self._codec != codec:
             self.close()
             self._codec, self._synced = codec, False
-            self._decoder = find_decoder(mime_type_of(codec))(_parameters_of(codec))
+            self._decoder = find_decoder(codec.codec.mime_type)(read_parameters(codec.parameters))
         return self._decoder
 
     def close(self) -> None:
         """Free the decoder."""
         if self._decoder is not None:
             self._decoder.close()
-
-
-def mime_type_of(codec: BoundCodec) -> str:
-    """The MIME type of a codec, such as "video/VP8"."""
-    return f"{codec.codec.kind}/{codec.codec.name}"
-
-
-def _parameters_of(codec: BoundCodec) -> dict[str, str]:
-    pairs = (part.partition("=") for part in codec.parameters.split(";") if part)
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 class TrackDecoder:

@@ -30,6 +30,11 @@ class Codec:
     rtx_payload_type: int | None = None
     redundancy_of: str | None = None
 
+    @property
+    def mime_type(self) -> str:
+        """What W3C calls it, such as "video/VP8"."""
+        return f"{self.kind}/{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Extension:

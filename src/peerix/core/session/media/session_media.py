@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peerix.core.dtls import DtlsRole
-from peerix.core.errors import LocalProtocolError
 from peerix.core.session.media.formats import DEFAULT_CAPABILITIES
 from peerix.core.session.media.outbound import MAX_BITRATE
 from peerix.core.session.media.transport import MediaTransport
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from peerix.core.dtls import DtlsTransport
     from peerix.core.jsep import MediaCapabilities, Transceiver
-    from peerix.core.rtp.header_extensions import AudioLevel
     from peerix.core.session.media.events import MediaEvent
 
 
@@ -70,45 +68,11 @@ class SessionMedia:
         material = dtls.export_keying_material(EXPORTER_LABEL, exported_length(profile))
         transport.start(SrtpSession(split_exported(profile, material, is_client=dtls.role is DtlsRole.CLIENT)))
 
-    def send(
-        self,
-        mid: str,
-        data: bytes,
-        timestamp: int,
-        captured_at: float,
-        *,
-        rid: str = "",
-        rotation: int = 0,
-        audio_level: AudioLevel | None = None,
-    ) -> None:
-        """Send an encoded frame; see `MediaTransport.send`."""
-        if self.transport is not None:
-            self.transport.send(mid, data, timestamp, captured_at, rid=rid, rotation=rotation, audio_level=audio_level)
-
-    def send_tone(self, mid: str, digit: str, duration: float = 0.1, gap: float = 0.07) -> None:
-        """Send a dial tone; see `MediaTransport.send_tone`.
-
-        :raises LocalProtocolError: as it says, and before there is a section.
-        """
-        if self.transport is None:
-            raise LocalProtocolError("nothing was agreed on yet")
-        self.transport.send_tone(mid, digit, duration, gap)
-
-    def set_playout_delay(self, mid: str, minimum: float, maximum: float) -> None:
-        """Ask for a delay of a section; see `MediaTransport.set_playout_delay`."""
-        if self.transport is not None:
-            self.transport.set_playout_delay(mid, minimum, maximum)
-
     def set_maximum(self, bitrate: float) -> None:
         """Want so many bits a second of the path at most, `MAX_BITRATE` when nobody says; see `MediaTransport`."""
         self._maximum = bitrate
         if self.transport is not None:
             self.transport.set_maximum(bitrate)
-
-    def request_key_frame(self, mid: str, rid: str = "") -> None:
-        """Ask the sender of a section for a key frame; see `MediaTransport.request_key_frame`."""
-        if self.transport is not None:
-            self.transport.request_key_frame(mid, rid)
 
     def receive(self, datagrams: Sequence[bytes], now: float) -> None:
         """Take SRTP and SRTCP."""
