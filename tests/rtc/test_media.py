@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from anyio import ClosedResourceError, Event, create_task_group, fail_after, sleep_forever, wait_all_tasks_blocked
+from anyio import (
+    ClosedResourceError,
+    Event,
+    create_task_group,
+    fail_after,
+    sleep,
+    sleep_forever,
+    wait_all_tasks_blocked,
+)
 from av import AudioFrame, VideoFrame
 
 from peerix.core.errors import LocalProtocolError
@@ -356,6 +364,53 @@ async def test_an_encoding_that_is_not_active_is_not_sent() -> None:
             async for frame in track:
                 if frame.width == SIZE[0] // 2:
                     break
+
+
+@asynccontextmanager
+async def simulcast() -> AsyncGenerator[tuple[PeerConnection, PeerConnection, ReceivedTrack]]:
+    """A connection that sends two sizes of one track, one that receives both, and what it shows of them."""
+    encodings = [RtpEncodingParameters(rid="small", scale_resolution_down_by=2.0), RtpEncodingParameters(rid="large")]
+    async with (
+        TestSource(2 * SIZE[0], 2 * SIZE[1]) as source,
+        PeerConnection(LOOPBACK) as a,
+        PeerConnection(LOOPBACK) as b,
+        b.events() as events,
+    ):
+        a.add_transceiver(source.video, direction="sendonly", send_encodings=encodings)
+        await negotiate(a, b)
+        yield a, b, (await next_event(events, TrackReceived)).track
+
+
+async def wait_width(track: ReceivedTrack, width: int) -> None:
+    """Wait for a picture of this width."""
+    with fail_after(PATIENCE):
+        async for frame in track:
+            if frame.width == width:
+                return
+
+
+async def test_another_encoding_of_a_simulcast_is_shown_when_it_is_chosen() -> None:
+    async with simulcast() as (_, b, track):
+        receiver = b.get_receivers()[0]
+        for rid, width in (("large", 2 * SIZE[0]), ("small", SIZE[0]), ("large", 2 * SIZE[0])):
+            receiver.rid = rid
+            await wait_width(track, width)
+
+
+async def test_a_key_frame_is_asked_for_of_the_encoding_that_is_shown() -> None:
+    async with simulcast() as (a, _, track):
+        (frame,) = await take(track, 1)
+        rid = "small" if frame.width == SIZE[0] else "large"
+
+        async def asked() -> Any:
+            stats = await a.get_stats()
+            return next(each["pliCount"] for each in stats.values() if each.get("rid") == rid)
+
+        before = await asked()
+        track.encoded.key_frame_wanted()
+        with fail_after(PATIENCE):
+            while await asked() == before:
+                await sleep(0.01)
 
 
 async def test_parameters_keep_their_encodings() -> None:

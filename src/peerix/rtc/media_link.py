@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from peerix.core.errors import LocalProtocolError
@@ -19,7 +20,6 @@ from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.encoder_pool import EncoderPool
 from peerix.rtc.events import SendingFailed, ToneReceived, TrackReceived, TrackRemoved
 from peerix.rtc.media_stream import MediaStream
-from peerix.rtc.received_track import ReceivedTrack
 from peerix.rtc.rtp_receiver import RtpReceiver
 from peerix.rtc.rtp_sender import RtpSender
 from peerix.rtc.transceiver import RtpTransceiver
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from peerix.rtc.events import ConnectionEvent
     from peerix.rtc.media_track import Kind, MediaTrack
     from peerix.rtc.pump import Pump
+    from peerix.rtc.received_track import ReceivedTrack
     from peerix.rtc.rtp_parameters import RtpEncodingParameters
     from peerix.rtc.sent_encoding import SentEncoding
     from peerix.rtc.transceiver import TransceiverDirection
@@ -183,12 +184,12 @@ class MediaLink:
     ) -> RtpTransceiver:
         shell = self._transceivers.get(core)
         if shell is None:
-            received = ReceivedTrack(core.kind, lambda: self._request_key_frame(core))
+            receiver = RtpReceiver(core.kind, partial(self._request_key_frame, core))
             sender = RtpSender(core.kind, self, track, encodings)
-            shell = RtpTransceiver(core, sender, RtpReceiver(received), self.update_needed)
+            shell = RtpTransceiver(core, sender, receiver, self.update_needed)
             self._transceivers[core] = shell
             if self.owner is not None:
-                received.start(self.owner)
+                receiver.track.start(self.owner)
         return shell
 
     @property
@@ -200,9 +201,9 @@ class MediaLink:
         """What media travel through; None before any were agreed on."""
         return None if self._media is None else self._media.transport
 
-    def _request_key_frame(self, core: Transceiver) -> None:
+    def _request_key_frame(self, core: Transceiver, rid: str) -> None:
         if self._transport is not None and core.mid is not None:
-            self._transport.request_key_frame(core.mid, self._transceivers[core].receiver.rid)
+            self._transport.request_key_frame(core.mid, rid)
             self._pump.touch(idle=True)
 
     # -- what is sent
@@ -289,7 +290,7 @@ class MediaLink:
             receiver.track.handle_sound(event)
         elif isinstance(event, ToneEnded):
             self._emit(ToneReceived(receiver.track, event.digit, event.duration))
-        elif receiver.shows(event.rid):
+        elif receiver.shows(event.rid, key_frame=event.frame.key_frame):
             receiver.track.handle_frame(event)
 
     def _shell_at(self, mid: str) -> RtpTransceiver | None:
