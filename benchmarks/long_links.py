@@ -8,8 +8,6 @@ Two processes talk through a third one that delays, loses and queues datagrams a
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.data_channel import BACKENDS, job
 from benchmarks.machine import describe_machine
-from benchmarks.relay import Link, to_arguments
+from benchmarks.relay import Link, relayed
 from benchmarks.report import MEGA, Metric, Report, Variant, add_output_options, publish
 from benchmarks.runner import RunFailedError, run
 
@@ -68,16 +66,9 @@ def run_over(link: Link, planned: Job) -> Result:
 
     :raises RunFailedError: a process failed.
     """
-    with subprocess.Popen(to_arguments(link), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relay:
-        assert relay.stdout is not None
-        assert relay.stdin is not None
-        try:
-            ports = json.loads(relay.stdout.readline())
-            result = run(replace(planned, relay_ports=ports))
-        finally:
-            relay.stdin.close()
-        to_answerer: Result = json.loads(relay.stdout.readline())[1]
-    return result | to_answerer
+    with relayed(link) as relay:
+        result = run(replace(planned, relay_ports=relay.ports))
+    return result | relay.seen[1]
 
 
 def measure(report: Report, row: Row, name: str, seconds: float) -> None:

@@ -17,25 +17,23 @@ All in one run, since only such figures compare on a machine that others use too
 from __future__ import annotations
 
 import argparse
-import json
-import socket
-import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
 from benchmarks.media_stacks import MediaJob
-from benchmarks.relay import Link, to_arguments
+from benchmarks.relay import Link, relayed
 from benchmarks.report import Metric, Report, Variant, add_output_options, publish
-from benchmarks.runner import GRACE, RunFailedError, last_words
+from benchmarks.runner import RunFailedError, run_alone, run_ends
 from benchmarks.scenarios import Job
 
 if TYPE_CHECKING:
     from benchmarks.scenarios import Result
 
 BACKENDS = ("asyncio", "uvloop", "trio")
+WORKER = "benchmarks.media_worker"
 STACKS = ("aiortc", "peerix")
 BOTH = ("encoder", "decoder")
 RECEIVERS = 10
@@ -114,44 +112,14 @@ def run_media(job: MediaJob) -> Result:
 
     :raises RunFailedError: a process failed or hung.
     """
+    seconds = job.seconds + job.warm_up
     if job.scenario == "alone":
-        return _finish(_start(job, "both"), job)
+        return run_alone(WORKER, job, seconds)
     if job.scenario == "lossy" and not job.relay_ports:
-        with subprocess.Popen(to_arguments(LOSSY), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relay:
-            try:
-                assert relay.stdout is not None
-                return run_media(replace(job, relay_ports=json.loads(relay.stdout.readline())))
-            finally:
-                relay.communicate()
-    ends = socket.socketpair()
-    processes = [_start(job, role, end) for role, end in zip(("offer", "answer"), ends, strict=True)]
-    for end in ends:
-        end.close()
-    try:
-        return _finish(processes[0], job) | _finish(processes[1], job)
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-def _start(job: MediaJob, role: str, sock: socket.socket | None = None) -> subprocess.Popen[str]:
-    descriptors = [] if sock is None else [sock.fileno()]
-    command = [sys.executable, "-m", "benchmarks.media_worker", json.dumps(asdict(job)), role, *map(str, descriptors)]
-    return subprocess.Popen(command, pass_fds=descriptors, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _finish(process: subprocess.Popen[str], job: MediaJob) -> Result:
-    try:
-        output, errors = process.communicate(timeout=job.seconds + job.warm_up + GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise RunFailedError("no result in time") from None
-    if process.returncode != 0:
-        raise RunFailedError(last_words(errors))
-    result: Result = json.loads(output.splitlines()[-1])
-    return result
+        with relayed(LOSSY) as relay:
+            return run_media(replace(job, relay_ports=relay.ports))
+    sent, received = run_ends(WORKER, job, seconds)
+    return sent | received
 
 
 def measure(report: Report, row: Row, name: str, seconds: float | None) -> None:

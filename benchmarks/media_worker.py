@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-import sys
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
-import anyio
 import numpy as np
 from anyio import create_task_group, fail_after, sleep
 
 from benchmarks.media_camera import PICTURES, Camera, draw
 from benchmarks.media_stacks import MediaJob, stack_of
+from benchmarks.process import run_job
 from benchmarks.relayed import RelayedWire
 from benchmarks.wire import Wire
 from peerix.media.test_source import read_number
@@ -196,7 +194,7 @@ async def _hand_back(signalling: Wire, wire: Wire) -> None:
         wire.send("description", sdp=str((await signalling.expect("description"))["sdp"]))
 
 
-async def play(job: MediaJob, role: str, descriptor: int | None) -> Result:
+async def play(job: MediaJob, role: str, descriptor: int | None = None) -> Result:
     """Play one end or both."""
     if descriptor is None:
         return await measure_alone(job)
@@ -207,14 +205,5 @@ async def play(job: MediaJob, role: str, descriptor: int | None) -> Result:
     return await (send_to_many if role == "offer" else receive_many)(job, wire)
 
 
-def main() -> None:
-    """Run the job of the command line."""
-    job = MediaJob(**json.loads(sys.argv[1]))
-    descriptor = int(sys.argv[3]) if len(sys.argv) > 3 else None
-    backend = "trio" if job.backend == "trio" else "asyncio"
-    options = {"use_uvloop": job.backend == "uvloop"} if backend == "asyncio" else {}
-    print(json.dumps(anyio.run(play, job, sys.argv[2], descriptor, backend=backend, backend_options=options)))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(MediaJob, play)

@@ -11,13 +11,17 @@ import json
 import random
 import select
 import socket
+import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     Address: TypeAlias = "tuple[str, int]"
 
 HEADERS = 28
@@ -162,9 +166,30 @@ def open_socket() -> socket.socket:
     return sock
 
 
-def to_arguments(link: Link) -> list[str]:
-    """The command that runs a relay with these settings."""
-    return [sys.executable, "-m", "benchmarks.relay", json.dumps(asdict(link))]
+@dataclass(slots=True)
+class Relayed:
+    """A relay in a process of its own.
+
+    :ivar ports: of the two sockets.
+    :ivar seen: what it saw of the way to each of the two ends, once it has ended.
+    """
+
+    ports: tuple[int, ...]
+    seen: Sequence[dict[str, float]] = ()
+
+
+@contextmanager
+def relayed(link: Link) -> Iterator[Relayed]:
+    """Run a relay with these settings."""
+    command = [sys.executable, "-m", "benchmarks.relay", json.dumps(asdict(link))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        running = Relayed(tuple(json.loads(process.stdout.readline())))
+        try:
+            yield running
+        finally:
+            output, _ = process.communicate()
+            running.seen = json.loads(output)
 
 
 def main() -> None:

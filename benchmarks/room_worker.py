@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
-import sys
 import time
 from collections import deque
 from contextlib import asynccontextmanager
@@ -14,10 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
+from benchmarks.process import run_job
 from peerix import BroadcastDriver, Peer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from peerix import Transfer
 
@@ -43,7 +42,7 @@ class RoomJob:
     scenario: str
     backend: str
     room: str
-    relay_ports: tuple[int, ...] = ()
+    relay_ports: Sequence[int] = ()
     count: int = 0
     seconds: float = 0.0
 
@@ -130,14 +129,5 @@ async def play(job: RoomJob, role: str) -> Result:
             return await (SENDERS[job.scenario] if role == "send" else receive)(job, peer)
 
 
-def main() -> None:
-    """Run the job of the command line."""
-    fields = json.loads(sys.argv[1])
-    job = RoomJob(**fields | {"relay_ports": tuple(fields["relay_ports"])})
-    backend = "trio" if job.backend == "trio" else "asyncio"
-    options = {"use_uvloop": job.backend == "uvloop"} if backend == "asyncio" else {}
-    print(json.dumps(anyio.run(play, job, sys.argv[2], backend=backend, backend_options=options)))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(RoomJob, play)

@@ -16,21 +16,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
-from benchmarks.relay import Link, to_arguments
+from benchmarks.relay import Link, relayed
 from benchmarks.report import add_output_options, publish
 from benchmarks.room_worker import RoomJob
 from benchmarks.runner import GRACE, RunFailedError, last_words, run
 from benchmarks.scenarios import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from benchmarks.room_worker import Result
 
 BACKENDS = ("asyncio", "uvloop", "trio")
@@ -64,8 +61,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def measure_small(backend: str, quick: bool) -> Result:
     """Small messages on a long path."""
-    with relayed(ROUND_TRIP / 2) as ports:
-        found = run_pair(RoomJob("small", backend, new_room(), ports, seconds=4.0 if quick else 10.0))
+    with relayed(Link(delay=ROUND_TRIP / 2)) as relay:
+        found = run_pair(RoomJob("small", backend, new_room(), relay.ports, seconds=4.0 if quick else 10.0))
     return {
         "messages/s, RTT 50 ms": found["acknowledged"] / found["seconds"],
         "misplaced": found["misplaced"] + found["sent"] - found["received"],
@@ -99,18 +96,6 @@ SCENARIOS = {"small": measure_small, "ping": measure_ping, "file": measure_file}
 def new_room() -> str:
     """A name that no other run uses."""
     return f"benchmark-{secrets.token_hex(8)}"
-
-
-@contextmanager
-def relayed(delay: float) -> Iterator[tuple[int, ...]]:
-    """Run a relay with this delay one way; gives its two ports."""
-    command = to_arguments(Link(delay=delay))
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as relay:
-        try:
-            assert relay.stdout is not None
-            yield tuple(json.loads(relay.stdout.readline()))
-        finally:
-            relay.communicate(timeout=GRACE)
 
 
 def run_pair(job: RoomJob) -> Result:

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from _typeshed import DataclassInstance
+
     from benchmarks.scenarios import Job, Result
+
+WORKER = "benchmarks.worker"
 
 GRACE = 120.0  # seconds on top of what the job itself takes
 
@@ -28,23 +32,45 @@ def run(job: Job, places: Sequence[Sequence[str]] = ((), ())) -> Result:
     :raises RunFailedError: a process failed or hung.
     """
     if job.processes == 1:
-        return finish(start(job, "both"), job)
-    first, second = socket.socketpair()
-    with first, second:
-        processes = [start(job, "offer", first, places[0]), start(job, "answer", second, places[1])]
-    try:
-        results = [finish(process, job) for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+        return run_alone(WORKER, job, job.seconds)
+    results = run_ends(WORKER, job, job.seconds, places)
     # The receiver knows what arrived, and comes last; only the sender knows how long a whole volume took.
     return results[1] | results[0] if job.scenario == "volume" else results[0] | results[1]
 
 
-def start(job: Job, role: str, sock: socket.socket | None = None, place: Sequence[str] = ()) -> subprocess.Popen[str]:
-    """Start one process."""
-    command = [*place, sys.executable, "-m", "benchmarks.worker", json.dumps(asdict(job)), role]
+def run_alone(worker: str, job: DataclassInstance, seconds: float) -> Result:
+    """Run both ends in one process of the module `worker`, for a job that takes so many seconds.
+
+    :raises RunFailedError: the process failed or hung.
+    """
+    return _finish(_start(worker, job, "both"), seconds)
+
+
+def run_ends(
+    worker: str, job: DataclassInstance, seconds: float, places: Sequence[Sequence[str]] = ((), ())
+) -> list[Result]:
+    """Run the offering and the answering end in a process each; returns what they report, in this order.
+
+    :raises RunFailedError: a process failed or hung.
+    """
+    first, second = socket.socketpair()
+    with first, second:
+        processes = [
+            _start(worker, job, role, end, place)
+            for role, end, place in zip(("offer", "answer"), (first, second), places, strict=True)
+        ]
+    try:
+        return [_finish(process, seconds) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _start(
+    worker: str, job: DataclassInstance, role: str, sock: socket.socket | None = None, place: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    command = [*place, sys.executable, "-m", worker, json.dumps(asdict(job)), role]
     descriptors = [] if sock is None else [sock.fileno()]
     return subprocess.Popen(
         [*command, *map(str, descriptors)],
@@ -55,10 +81,9 @@ def start(job: Job, role: str, sock: socket.socket | None = None, place: Sequenc
     )
 
 
-def finish(process: subprocess.Popen[str], job: Job) -> Result:
-    """Wait for a process and read its result."""
+def _finish(process: subprocess.Popen[str], seconds: float) -> Result:
     try:
-        output, errors = process.communicate(timeout=job.seconds + GRACE)
+        output, errors = process.communicate(timeout=seconds + GRACE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()

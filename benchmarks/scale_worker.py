@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
+from benchmarks.process import run_job
 from benchmarks.scenarios import Job, connect_pair, resident_size
 
 if TYPE_CHECKING:
@@ -110,13 +109,10 @@ async def mesh(job: ScaleJob) -> Result:
 SCENARIOS = {"grow": grow, "idle": idle, "mesh": mesh}
 
 
-def main() -> None:
-    """Run the job of the command line."""
-    job = ScaleJob(**json.loads(sys.argv[1]))
-    backend = "trio" if job.backend == "trio" else "asyncio"
-    options = {"use_uvloop": job.backend == "uvloop"} if backend == "asyncio" else {}
-    print(json.dumps(anyio.run(SCENARIOS[job.scenario], job, backend=backend, backend_options=options)))
+async def play(job: ScaleJob) -> Result:
+    """Play the scenario of the job."""
+    return await SCENARIOS[job.scenario](job)
 
 
 if __name__ == "__main__":
-    main()
+    run_job(ScaleJob, play)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING
 
-import anyio
-
+from benchmarks.process import run_job
 from benchmarks.relayed import RelayedWire
 from benchmarks.scenarios import Job, Result, answerer, both, connect_often, connected_pairs, offerer
 from benchmarks.wire import Wire
@@ -21,7 +18,7 @@ ALONE: dict[str, Callable[[Job], Awaitable[Result]]] = {
 }
 
 
-async def play(job: Job, role: str, descriptor: int | None) -> Result:
+async def play(job: Job, role: str, descriptor: int | None = None) -> Result:
     """Play one end or both."""
     if descriptor is None:
         return await ALONE.get(job.scenario, both)(job)
@@ -35,14 +32,5 @@ async def play(job: Job, role: str, descriptor: int | None) -> Result:
         wire.close()
 
 
-def main() -> None:
-    """Run the job of the command line."""
-    job = Job(**json.loads(sys.argv[1]))
-    descriptor = int(sys.argv[3]) if len(sys.argv) > 3 else None
-    backend = "trio" if job.backend == "trio" else "asyncio"
-    options = {"use_uvloop": job.backend == "uvloop"} if backend == "asyncio" else {}
-    print(json.dumps(anyio.run(play, job, sys.argv[2], descriptor, backend=backend, backend_options=options)))
-
-
 if __name__ == "__main__":
-    main()
+    run_job(Job, play)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks import rooms, scale
+from benchmarks.relay import Link, relayed
 from benchmarks.room_worker import RoomJob
 from benchmarks.runner import RunFailedError
 from benchmarks.scale_worker import ScaleJob
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def test_every_small_message_over_the_relay_is_acknowledged_and_in_its_place() -> None:
-    with rooms.relayed(0.01) as ports:
-        result = rooms.run_pair(RoomJob("small", "asyncio", rooms.new_room(), ports, seconds=0.3))
+    with relayed(Link(delay=0.01)) as relay:
+        result = rooms.run_pair(RoomJob("small", "asyncio", rooms.new_room(), relay.ports, seconds=0.3))
     assert result["sent"] == result["acknowledged"] == result["received"] > 0
     assert result["misplaced"] == 0
 
 
 @pytest.mark.slow
 def test_the_relay_delays() -> None:
-    with rooms.relayed(0.05) as ports:
-        result = rooms.run_pair(RoomJob("ping", "asyncio", rooms.new_room(), ports, count=10))
+    with relayed(Link(delay=0.05)) as relay:
+        result = rooms.run_pair(RoomJob("ping", "asyncio", rooms.new_room(), relay.ports, count=10))
     assert result["p50"] > 0.1
 
 

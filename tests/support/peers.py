@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOOPBACK",
     "PATIENCE",
+    "EventList",
     "Log",
     "entered_peers",
     "is_connected",
@@ -40,13 +41,16 @@ def local_peer(**options: Any) -> Peer:
     return Peer(**{"addresses": LOOPBACK, **options})
 
 
-class Log:
-    """The events of a peer, in order."""
+class EventList:
+    """Events in the order in which they came."""
 
-    def __init__(self, peer: Peer, *names: str) -> None:
-        self.events: list[Any] = []
-        for name in names or ("connection", "channel", "error"):
-            peer.on(name, self.events.append)
+    def __init__(self) -> None:
+        self._events: list[Any] = []
+
+    @property
+    def events(self) -> list[Any]:
+        """What has happened so far."""
+        return self._events
 
     @property
     def names(self) -> list[str]:
@@ -61,6 +65,15 @@ class Log:
         """Wait for the event of this name that makes the count full."""
         await until(lambda: len(self.of(name)) >= count)
         return self.of(name)[count - 1]
+
+
+class Log(EventList):
+    """The events of a peer, by its handlers."""
+
+    def __init__(self, peer: Peer, *names: str) -> None:
+        super().__init__()
+        for name in names or ("connection", "channel", "error"):
+            peer.on(name, self._events.append)
 
 
 @asynccontextmanager

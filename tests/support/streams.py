@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from anyio import WouldBlock, fail_after
 
 from peerix.media import TestSource
-from tests.support.peers import entered_peers, meet
-from tests.support.waiting import PATIENCE, until
+from tests.support.peers import EventList, entered_peers, meet
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,12 +23,12 @@ SIZE = (160, 120)
 """Of the pictures: small ones cost little."""
 
 
-class MediaLog:
-    """The streams, tracks and ends of a peer, in order. A handler for each name would not tell the order among them."""
+class MediaLog(EventList):
+    """The streams, tracks and ends of a peer. A handler for each name would not tell the order among them."""
 
     def __init__(self, stream: EventStream[PeerEvent]) -> None:
+        super().__init__()
         self._stream = stream
-        self._events: list[Any] = []
 
     @property
     def events(self) -> list[Any]:
@@ -37,20 +37,6 @@ class MediaLog:
             while True:
                 self._events.append(self._stream.receive_nowait())
         return self._events
-
-    @property
-    def names(self) -> list[str]:
-        """Their names."""
-        return [event.name for event in self.events]
-
-    def of(self, name: str) -> list[Any]:
-        """Those of one name."""
-        return [event for event in self.events if event.name == name]
-
-    async def wait(self, name: str, count: int = 1) -> Any:
-        """Wait for the event of this name that makes the count full."""
-        await until(lambda: len(self.of(name)) >= count)
-        return self.of(name)[count - 1]
 
 
 @asynccontextmanager

@@ -47,6 +47,17 @@ class _Pixels(click.ParamType[tuple[int, int]]):
 
 
 _ROOM = click.option("--room", "-r", required=True, help="The name of the room; all who use it meet.")
+_FOLDER = click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=".",
+    show_default=True,
+    help="The folder that files go to; it is created.",
+)
+_WAIT_LIMIT = click.option(
+    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for them. [default: for ever]"
+)
 _MAX_SIZE = click.option(
     "--max-size", type=_Size(), default="100G", show_default=True, help="Refuse files that are larger."
 )
@@ -139,9 +150,7 @@ def join(settings: Settings, *, room: str, wait: int | None, keep: bool, output:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @_ROOM
 @click.option("--wait", type=click.IntRange(min=1), default=1, show_default=True, help="Wait for so many receivers.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for them. [default: for ever]"
-)
+@_WAIT_LIMIT
 @_with_settings
 def send(settings: Settings, *, files: tuple[Path, ...], room: str, wait: int, timeout: float) -> Command:
     """Send FILES to everybody in a room who takes files; end when all have them."""
@@ -152,14 +161,7 @@ def send(settings: Settings, *, files: tuple[Path, ...], room: str, wait: int, t
 
 @peerix.command(epilog=_EPILOG)
 @_ROOM
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=".",
-    show_default=True,
-    help="The folder that files go to; it is created.",
-)
+@_FOLDER
 @click.option("--keep", is_flag=True, help="Go on when a sender is done.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds until a file begins. [default: for ever]"
@@ -183,9 +185,7 @@ def receive(settings: Settings, *, room: str, output: Path, keep: bool, timeout:
 @click.option("--codec", "codecs", multiple=True, help="For the pictures, such as VP9; several in order of preference.")
 @click.option("--max-bitrate", type=_Size(), default=None, help="Of the pictures, in bits a second: 800k, 2M.")
 @click.option("--wait", type=click.IntRange(min=1), default=1, show_default=True, help="Wait for so many others.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait for them. [default: for ever]"
-)
+@_WAIT_LIMIT
 @_with_settings
 def publish(
     settings: Settings,
@@ -212,14 +212,7 @@ def publish(
 
 @peerix.command(epilog=_EPILOG)
 @_ROOM
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=".",
-    show_default=True,
-    help="The folder that files go to; it is created.",
-)
+@_FOLDER
 @click.option("--format", "format_name", type=click.Choice(["mp4", "webm", "mkv"]), default="mp4", show_default=True)
 @click.option("--keep", is_flag=True, help="Go on when a stream ends.")
 @click.option(

@@ -113,7 +113,7 @@ async def _swap_file(alice: Peer, bob: Peer, folder: Path, size: int, output: Ou
                 bar.update(progress.current)
             bar.close()
             await receiver.wait_idle()
-            failed = bool(receiver.failures)
+            failed = bool(receiver.progress.failures)
             tasks.cancel_scope.cancel()
     seconds = perf_counter() - started
     arrived = target / source.name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 from anyio import to_thread
 
+from peerix.cli.arrivals import Progress
 from peerix.cli.exits import CommandError
 from peerix.cli.presence import says_about_files
 from peerix.cli.readings import Readings
@@ -70,8 +71,7 @@ class FileReceiver:
 
     :param folder: where they go; exists
     :param max_size: bytes of a file at most
-    :ivar begun: whether a file has begun to arrive
-    :ivar failures: files that were refused or interrupted
+    :ivar progress: whether a file has begun to arrive, and how many were refused or interrupted
     """
 
     def __init__(self, folder: Path, max_size: int, output: Output, tasks: TaskGroup) -> None:
@@ -82,9 +82,7 @@ class FileReceiver:
         self._senders: dict[str, _Sender] = {}
         self._readings = Readings()
         self._active = 0
-        self._changed = anyio.Event()
-        self.begun = False
-        self.failures = 0
+        self.progress = Progress()
 
     async def read(self, events: EventStream[PeerEvent]) -> None:
         """Handle events until there are no more."""
@@ -108,15 +106,9 @@ class FileReceiver:
         await self._begin(_Arrival(event, file_info, IncomingFile(self._folder, file_info, self._max_size)))
         return True
 
-    async def wait_begun(self) -> None:
-        """Wait until a file begins to arrive."""
-        while not self.begun:
-            await self._wait_changed()
-
     async def wait_idle(self) -> None:
         """Wait until nothing that has begun is in the middle."""
-        while not self.begun or self._active:
-            await self._wait_changed()
+        await self.progress.wait_until(lambda: self.progress.begun and not self._active)
 
     async def wait_over(self) -> None:
         """Wait until a sender is done: it has left, or says nothing for a while; and nobody else is in the middle."""
@@ -125,7 +117,7 @@ class FileReceiver:
             if over_at <= anyio.current_time():
                 return
             with anyio.CancelScope(deadline=over_at):
-                await self._wait_changed()
+                await self.progress.wait_changed()
 
     def _over_at(self) -> float:
         if self._active:
@@ -136,15 +128,11 @@ class FileReceiver:
         stays = (sender for sender in self._senders.values() if says_about_files(sender.remote) != "send")
         return min((sender.ended_at + IDLE_TIME for sender in stays), default=math.inf)
 
-    async def _wait_changed(self) -> None:
-        self._changed = anyio.Event()
-        await self._changed.wait()
-
     def _note_state(self, event: ConnectionEvent) -> None:
         sender = self._senders.get(event.remote.id)
         if sender is not None and event.state in {"closed", "failed"}:
             sender.gone = True
-            self._changed.set()
+            self.progress.change()
 
     async def _begin(self, arrival: _Arrival) -> None:
         # In line, and not in the file's own task: its data is ours only until we take the next event.
@@ -152,8 +140,7 @@ class FileReceiver:
         sender = self._senders.setdefault(remote.id, _Sender(remote, 0))
         sender.gone = False
         sender.ended_at = anyio.current_time()
-        self.begun = True
-        self._changed.set()
+        self.progress.begin()
         self._readings.begin(arrival.event.data)
         try:
             if self._active >= MAX_FILES_AT_ONCE:
@@ -191,7 +178,7 @@ class FileReceiver:
             self._readings.end(arrival.event.data)
             self._active -= 1
             sender.ended_at = anyio.current_time()
-            self._changed.set()
+            self.progress.change()
 
     async def _store(self, incoming: IncomingFile, blocks: AsyncIterator[bytes], bar: Bar) -> None:
         batch: list[bytes] = []
@@ -217,6 +204,6 @@ class FileReceiver:
         self._output.result("received", text, **arrival.fields, **more)
 
     def _fail(self, arrival: _Arrival, reason: str, **fields: object) -> None:
-        self.failures += 1
+        self.progress.failures += 1
         name = one_line(arrival.info.name)
         self._output.error(f"{name!r} from {name_of(arrival.event.remote)} {reason}", **arrival.fields, **fields)

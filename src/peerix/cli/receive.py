@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
+from peerix.cli.arrivals import wait_for_all
 from peerix.cli.exits import CommandError, Exit
 from peerix.cli.file_receiver import FileReceiver
 from peerix.cli.text import one_line
@@ -50,19 +50,10 @@ async def receive(settings: Settings, options: ReceiveOptions, output: Output) -
             room = one_line(options.room)
             output.remark("joined", f"waiting for files in room {room!r}", room=options.room, id=peer.id)
             tasks.start_soon(receiver.read, events)
-            result = await _wait(receiver, options)
+            result = await wait_for_all(receiver, keep=options.keep, limit=options.timeout, nobody="sent anything")
             tasks.cancel_scope.cancel()
             return result
     return Exit.FAILED
-
-
-async def _wait(receiver: FileReceiver, options: ReceiveOptions) -> Exit:
-    with anyio.move_on_after(options.timeout or math.inf):
-        await receiver.wait_begun()
-    if not receiver.begun:
-        raise CommandError(f"nobody sent anything within {options.timeout:g} s", Exit.NOBODY_CAME)
-    await (anyio.sleep_forever() if options.keep else receiver.wait_over())
-    return Exit.FAILED if receiver.failures else Exit.DONE
 
 
 def make_folder(folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio import to_thread
 
-from peerix.cli.exits import CommandError, Exit
+from peerix.cli.arrivals import wait_for_all
+from peerix.cli.exits import Exit
 from peerix.cli.media import check_media
 from peerix.cli.receive import make_folder
 from peerix.cli.recordings import Recordings
@@ -46,16 +46,7 @@ async def record(settings: Settings, options: RecordOptions, output: Output) -> 
         room = one_line(options.room)
         output.remark("joined", f"waiting for streams in room {room!r}", room=options.room, id=peer.id)
         tasks.start_soon(recordings.read, events)
-        result = await _wait(recordings, options)
+        result = await wait_for_all(recordings, keep=options.keep, limit=options.timeout, nobody="published anything")
         tasks.cancel_scope.cancel()
         return result
     return Exit.FAILED
-
-
-async def _wait(recordings: Recordings, options: RecordOptions) -> Exit:
-    with anyio.move_on_after(options.timeout or math.inf):
-        await recordings.wait_begun()
-    if not recordings.begun:
-        raise CommandError(f"nobody published anything within {options.timeout:g} s", Exit.NOBODY_CAME)
-    await (anyio.sleep_forever() if options.keep else recordings.wait_over())
-    return Exit.FAILED if recordings.failures else Exit.DONE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import CancelScope, to_thread
 
+from peerix.cli.arrivals import Progress
 from peerix.cli.exits import CommandError
 from peerix.cli.storing import move_to_free_name
 from peerix.cli.text import name_of, one_line, size_text
@@ -70,7 +71,7 @@ class Recordings:
 
     :param folder: where the files go; exists
     :param ending: of the files: ".mp4", ".webm" or ".mkv"
-    :ivar failures: streams of which there is no file, or not all.
+    :ivar progress: whether a stream has come, and of how many there is no file, or not all of it.
     """
 
     def __init__(self, folder: Path, ending: str, output: Output, tasks: TaskGroup) -> None:
@@ -79,9 +80,7 @@ class Recordings:
         self._output = output
         self._tasks = tasks
         self._active: dict[object, _Recording] = {}
-        self._changed = anyio.Event()
-        self.begun = False
-        self.failures = 0
+        self.progress = Progress()
 
     async def read(self, events: EventStream[PeerEvent]) -> None:
         """Record until there are no more events."""
@@ -94,19 +93,9 @@ class Recordings:
         except EventsLost as error:
             raise CommandError(f"too much at once: {error}") from error
 
-    async def wait_begun(self) -> None:
-        """Wait for the first stream."""
-        while not self.begun:
-            await self._wait_changed()
-
     async def wait_over(self) -> None:
         """Wait until there was a stream, and there is none any more."""
-        while not self.begun or self._active:
-            await self._wait_changed()
-
-    async def _wait_changed(self) -> None:
-        self._changed = anyio.Event()
-        await self._changed.wait()
+        await self.progress.wait_until(lambda: self.progress.begun and not self._active)
 
     def _handle_stream(self, event: StreamEvent) -> None:
         if event.name == "stream:remove":
@@ -116,8 +105,7 @@ class Recordings:
             return
         name = recording_name(name_of(event.remote), event.label, self._ending)
         recording = _Recording(event, self._folder / f".peerix-{secrets.token_hex(8)}.part{self._ending}", name)
-        self.begun = True
-        self._changed.set()
+        self.progress.begin()
         if len(self._active) >= MAX_RECORDINGS:
             self._fail(recording, f"is not recorded: {MAX_RECORDINGS} others are")
             return
@@ -157,7 +145,7 @@ class Recordings:
             with CancelScope(shield=True):
                 await self._keep(recording)
             self._active.pop(recording.event.stream, None)
-            self._changed.set()
+            self.progress.change()
 
     async def _keep(self, recording: _Recording) -> None:
         recorder, recording.recorder = recording.recorder, None
@@ -181,7 +169,7 @@ class Recordings:
         self._output.result("recorded", text, **recording.fields, **more)
 
     def _fail(self, recording: _Recording, reason: str) -> None:
-        self.failures += 1
+        self.progress.failures += 1
         remote = recording.event.remote
         text = f"the stream {one_line(recording.event.label)!r} of {name_of(remote)} {reason}"
         self._output.error(text, **recording.fields)

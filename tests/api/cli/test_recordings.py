@@ -96,7 +96,7 @@ async def test_streams_of_one_name_have_files_of_their_own(tmp_path: Path) -> No
             scene.tell("stream:remove", stream)
             await until(partial(has_said, scene, "recorded", number))
     assert files(tmp_path) == ["Alice_.._.. cam (1).mp4", "Alice_.._.. cam.mp4"]
-    assert scene.recordings.failures == 0
+    assert scene.recordings.progress.failures == 0
 
 
 async def test_a_stream_that_showed_nothing_leaves_no_file(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ async def test_a_stream_that_showed_nothing_leaves_no_file(tmp_path: Path) -> No
         scene.tell("stream:remove", stream)
     assert files(tmp_path) == []
     assert "ended before anything came" in scene.said("error")[0]["message"]
-    assert scene.recordings.failures == 1
+    assert scene.recordings.progress.failures == 1
 
 
 async def test_a_track_that_comes_when_the_file_has_begun_is_said_to_be_missing(tmp_path: Path) -> None:
