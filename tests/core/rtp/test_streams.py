@@ -193,6 +193,16 @@ def test_probes_are_repetitions_or_padding() -> None:
         assert receiving.receive_retransmission(packet, NO_EXTENSIONS, 1.0) == []
 
 
+def test_a_probe_that_repeats_a_packet_is_not_counted_as_discarded() -> None:
+    sending, receiving = sender(), receiver()
+    receiving.receive(packet_of(sending, 0), NO_EXTENSIONS, 1.0)
+    probe = read_packet(sending.write_probe(500, 1, 1.0) or b"")
+    assert probe is not None
+    receiving.receive_retransmission(probe, NO_EXTENSIONS, 1.0)
+    assert receiving.buffer is not None
+    assert (receiving.buffer.counters.late_packets, receiving.buffer.counters.duplicates) == (0, 1)
+
+
 def test_streams_begin_at_random_and_do_not_wrap_soon() -> None:
     for seed in range(50):
         random_bytes = random.Random(seed).randbytes(8)

@@ -181,6 +181,26 @@ def test_a_broken_frame_is_as_bad_as_a_hole() -> None:
     assert buffer.counters.broken_frames == 1
 
 
+def test_a_packet_that_came_before_is_a_duplicate_and_not_late() -> None:
+    buffer = VideoBuffer(Vp8Depacketizer())
+    packets = stream(2)
+    for number, packet in packets:
+        buffer.insert(number, packet, 1.0)
+    assert buffer.insert(*packets[-1], 1.1) == []
+    assert (buffer.counters.late_packets, buffer.counters.duplicates) == (0, 1)
+
+
+def test_of_what_was_given_up_only_the_missing_packets_are_late_and_once_each() -> None:
+    buffer = VideoBuffer(Vp8Depacketizer())
+    packets = stream()
+    for number, packet in packets[:4] + packets[5:]:
+        buffer.insert(number, packet, 1.0)
+    buffer.handle_timeout(1.0 + HOLD)
+    for late in (packets[4], packets[4], packets[5]):
+        assert buffer.insert(*late, 3.0) == []
+    assert (buffer.counters.late_packets, buffer.counters.duplicates) == (1, 2)
+
+
 def test_packets_are_bounded() -> None:
     buffer = VideoBuffer(Vp8Depacketizer())
     packets = stream(3)

@@ -53,9 +53,21 @@ class VideoCounters:
     holes: int = 0
     """Times that a missing packet was given up."""
     late_packets: int = 0
+    """Packets that came when they were given up."""
     duplicates: int = 0
+    """Packets that came once more, such as probes of the path that repeat what was sent last."""
     broken_frames: int = 0
     """Whole in packets, but not a frame of the codec."""
+
+
+class _KeyFrameWish:
+    """Whether a key frame is wanted, and when one was asked for and began last."""
+
+    __slots__ = ("asked_at", "is_wanted", "seen_at")
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self.asked_at = self.seen_at = float("-inf")
 
 
 class VideoBuffer:
@@ -63,12 +75,12 @@ class VideoBuffer:
 
     __slots__ = (
         "_depacketizer",
+        "_given_up",
         "_highest",
         "_hole_since",
-        "_key_asked_at",
-        "_key_seen_at",
         "_key_starts",
-        "_key_wanted",
+        "_key_wish",
+        "_lost_at",
         "_next",
         "_packets",
         "_scanned",
@@ -88,14 +100,16 @@ class VideoBuffer:
         self._highest = -1
         self._hole_since: float | None = None
         self._key_starts: set[int] = set()
-        self._key_seen_at = float("-inf")
-        self._key_asked_at = float("-inf")
-        self._key_wanted = False
+        self._key_wish = _KeyFrameWish()
+        self._lost_at: int | None = None
+        """Where the frame begins that was given up last, until a key frame goes on behind it."""
+        self._given_up: set[int] = set()
+        """Packets before `_next` that did not come in time."""
 
     def insert(self, extended: int, packet: RtpPacket, now: float) -> list[ReceivedFrame]:
         """Take one packet and give the frames that it completes, in decoding order."""
         if self._next is not None and extended < self._next:
-            self.counters.late_packets += 1
+            self._count_past(extended)
             return []
         if extended in self._packets:
             self.counters.duplicates += 1
@@ -106,10 +120,18 @@ class VideoBuffer:
         self._highest = max(self._highest, extended)
         if packet.payload and self._depacketizer.starts_key_frame(packet.payload):
             self._key_starts.add(extended)
-            self._key_seen_at = now
+            self._key_wish.seen_at = now
             if len(self._key_starts) > MAX_KEY_STARTS:
                 self._key_starts.remove(min(self._key_starts))
         return self._release(now)
+
+    def _count_past(self, extended: int) -> None:
+        """Take a packet of what is over: too late, or once more."""
+        if extended in self._given_up:
+            self._given_up.remove(extended)
+            self.counters.late_packets += 1
+        else:
+            self.counters.duplicates += 1
 
     def next_timeout(self) -> float | None:
         """When a hole is given up."""
@@ -125,19 +147,20 @@ class VideoBuffer:
 
     def request_key_frame(self) -> None:
         """Want a key frame, though the frames that are given could be decoded: somebody begins to."""
-        self._key_wanted = True
+        self._key_wish.is_wanted = True
 
     def take_key_frame_request(self, now: float) -> bool:
         """Tell whether to ask for a key frame now; it is repeated until one comes, as long as packets do."""
-        if self._next is not None and not self._key_wanted:
+        wish = self._key_wish
+        if self._next is not None and not wish.is_wanted:
             return False
-        if now - self._key_asked_at < KEY_FRAME_INTERVAL:
+        if now - wish.asked_at < KEY_FRAME_INTERVAL:
             return False
-        if self._key_starts and now - self._key_seen_at < self.hold:
+        if self._key_starts and now - wish.seen_at < self.hold:
             return False  # one is on its way
         if self._highest < 0:
             return False  # nothing came yet; the first packets are those of a key frame
-        self._key_asked_at = now
+        wish.asked_at = now
         return True
 
     def _release(self, now: float) -> list[ReceivedFrame]:
@@ -189,7 +212,7 @@ class VideoBuffer:
         self.counters.frames += 1
         if assembled.key_frame:
             self.counters.key_frames += 1
-            self._key_wanted = False
+            self._key_wish.is_wanted = False
         return ReceivedFrame(assembled.data, assembled.key_frame, taken[0].timestamp, now, end)
 
     def _find_key_frame(self) -> bool:
@@ -197,6 +220,7 @@ class VideoBuffer:
         for start in sorted(self._key_starts):
             self._next = self._scanned = start
             if self._end_of_frame() is not None:
+                self._note_given_up(start)
                 for number in [number for number in self._packets if number < start]:
                     del self._packets[number]
                 self._scanned = start
@@ -204,9 +228,18 @@ class VideoBuffer:
         self._next = None
         return False
 
+    def _note_given_up(self, start: int) -> None:
+        """Remember which packets are missing before the key frame that goes on."""
+        oldest = start - MAX_PACKETS
+        if self._lost_at is not None:
+            missing = range(max(self._lost_at, oldest), start)
+            self._given_up = {number for number in self._given_up if number >= oldest}
+            self._given_up.update(number for number in missing if number not in self._packets)
+            self._lost_at = None
+
     def _lose_track(self) -> None:
         # A key frame that began before the hole may be the one that is not whole.
-        self._next = None
+        self._lost_at, self._next = self._next, None
         self._hole_since = None
 
     def _make_room(self) -> None:
