@@ -13,7 +13,7 @@ from peerix.cli.readings import Readings
 from peerix.cli.text import name_of, one_line, printable, size_text
 from peerix.core.errors import EventsLost, PeerixError
 from peerix.core.rooms.files import FileInfo, read_file_info
-from peerix.events import ChannelErrorEvent, ConnectionEvent, ErrorEvent, MessageEvent
+from peerix.events import ChannelErrorEvent, ConnectionEvent, ErrorEvent, MessageEvent, StreamEvent
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -60,6 +60,8 @@ class RoomView:
             self._show_message(event)
         elif isinstance(event, ConnectionEvent):
             self._show_state(event)
+        elif isinstance(event, StreamEvent):
+            self._show_stream(event)
         elif isinstance(event, ChannelErrorEvent | ErrorEvent) and not self._readings.tell(event.error):
             remote = event.remote
             fields: dict[str, object] = {} if remote is None else _fields(remote)
@@ -73,6 +75,14 @@ class RoomView:
             self._output.remark("connection", text, state=state, **_fields(event.remote))
         if state == "closed":
             self._last_shown.pop(event.remote.id, None)
+
+    def _show_stream(self, event: StreamEvent) -> None:
+        kinds = sorted(track.kind for track in event.stream.tracks)
+        is_new = event.name == "stream:add"
+        does = f"publishes {' and '.join(kinds) or 'a stream'} as" if is_new else "no longer publishes"
+        text = f"{name_of(event.remote)} {does} {one_line(event.label)!r}"
+        fields = {"state": "added", "kinds": kinds} if is_new else {"state": "removed"}
+        self._output.remark("stream", text, label=event.label, **fields, **_fields(event.remote))
 
     def _show_message(self, event: MessageEvent) -> None:
         file = read_file_info(cast("JsonValue", event.info))

@@ -103,6 +103,21 @@ def test_an_interrupted_recording_is_kept_and_replaces_none(cli: Start, room: st
 
 
 @pytest.mark.slow
+def test_who_publishes_a_stream_and_stops_is_said_where_people_talk(cli: Start, room: str) -> None:
+    listener = cli("join", room, "--keep")
+    program = cli("join", room, "--keep", "--json")
+    listener.wait_text("joined room")
+    program.wait_event("joined")
+    publish = cli("publish", "testsrc", "--size", "160x120", "--label", "camera", "--name", "Alice", "--room", room)
+    listener.wait_text("Alice publishes audio and video as 'camera'")
+    added = program.wait_event("stream", state="added")
+    assert (added["label"], added["kinds"], added["peer_name"]) == ("camera", ["audio", "video"], "Alice")
+    publish.signal(signal.SIGTERM)
+    listener.wait_text("Alice no longer publishes 'camera'")
+    assert program.wait_event("stream", state="removed")["peer"] == added["peer"]
+
+
+@pytest.mark.slow
 def test_the_demonstration_shows_a_picture(cli: Start) -> None:
     demo = cli("demo", "--size", "100k", "--json")
     assert demo.finish() == 0
