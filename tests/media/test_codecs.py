@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import sys
 from fractions import Fraction
 from itertools import pairwise
@@ -172,6 +173,36 @@ def test_no_encoder_makes_the_process_one_of_real_time(mime: str) -> None:
     assert {os.sched_getscheduler(thread) for thread in threads} == {usual}
     encoder.close()
     assert os.sched_getscheduler(0) == usual
+
+
+@pytest.mark.parametrize(("level", "expected"), [(1.0, 3), (0.1, 23), (0.0, 127)])
+def test_packets_of_sound_say_how_loud_they_are(level: float, expected: int) -> None:
+    """RFC 6464: in dB below a square wave of full scale, than which a tone is 3 dB weaker."""
+    encoder = find_encoder("audio/opus")(SETTINGS)
+    encoded = [frame for start in range(0, 9600, 960) for frame in encoder.encode(tone(start, 960, level=level))]
+    encoder.close()
+    assert {frame.level for frame in encoded} == {expected}
+
+
+def test_a_picture_says_how_its_file_wants_it_turned(tmp_path: Path) -> None:
+    """As a telephone that was held upright records: the picture lies, and the file says by how much."""
+    path = tmp_path / "lying.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height = 160, 120
+        container.mux(stream.encode(picture(0, 160, 120)))
+        container.mux(stream.encode(None))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 44  # the matrix of a track (ISO 14496-12 section 8.3.2)
+    content[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    encoder = find_encoder("video/VP8")(SETTINGS)
+    with av.open(path) as container:
+        frame = next(container.decode(video=0))
+    (encoded,) = encoder.encode(frame)
+    encoder.close()
+    assert encoded.rotation == 90
 
 
 def test_an_encoder_of_the_program_may_be_preferred() -> None:

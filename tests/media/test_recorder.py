@@ -98,6 +98,24 @@ async def test_a_picture_of_another_size_is_fitted_into_the_first(tmp_path: Path
     assert pictures[15].to_ndarray(format="gray")[90, 5] < 30  # a black bar
 
 
+@pytest.mark.parametrize(
+    "rotation", [90, pytest.param(180, marks=pytest.mark.slow), pytest.param(270, marks=pytest.mark.slow)]
+)
+async def test_pictures_are_turned_as_their_track_says(tmp_path: Path, rotation: int) -> None:
+    camera = VideoSource()
+    camera.rotation = rotation
+    lying = np.zeros((120, 160, 3), np.uint8)
+    lying[:60, :80, 0] = 250  # a red corner, which turns clockwise
+    async with MediaRecorder(tmp_path / "out.mp4") as recorder:
+        recorder.add(camera)
+        for number in range(5):
+            camera.send_nowait(lying, time=number / 30)
+    picture = read_back(tmp_path / "out.mp4")[0][-1].to_ndarray(format="rgb24")
+    expected = np.rot90(lying, -rotation // 90)
+    assert picture.shape == expected.shape
+    assert np.abs(picture[10:-10, 10:-10].astype(float) - expected[10:-10, 10:-10]).mean() < 12
+
+
 async def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:
     microphone = AudioSource()
     path = tmp_path / "out.wav"

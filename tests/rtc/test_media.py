@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -330,6 +331,42 @@ async def test_encoded_sound_is_handed_on_unchanged() -> None:
             with fail_after(PATIENCE):
                 frames = [await reader.receive() for _ in range(5)]
     assert [frame.data for frame in frames] == [bytes([0x78, number]) * 40 for number in range(5)]
+
+
+@pytest.mark.parametrize("rotation", [90, pytest.param(270, marks=pytest.mark.slow)])
+async def test_how_pictures_are_to_be_turned_arrives_with_them(rotation: int) -> None:
+    async with TestSource(*SIZE) as source, pair(source.video) as (_, _, (track,)):
+        assert (await take(track.encoded, 1))[0].rotation == 0
+        source.video.rotation = rotation
+        await until(lambda: track.rotation == rotation)
+        assert (await take(track.encoded, 1))[0].rotation == rotation
+
+
+@pytest.mark.slow
+async def test_a_picture_that_is_sent_on_is_still_to_be_turned() -> None:
+    async with TestSource(*SIZE) as source, pair(source.video) as (_, _, (track,)):
+        source.video.rotation = 90
+        for what in (track, track.encoded):
+            async with pair(what) as (_, _, (again,)):
+                await take(again.encoded, 1)
+                await until(partial(_is_turned, again, 90))
+
+
+def _is_turned(track: ReceivedTrack, rotation: int) -> bool:
+    return track.rotation == rotation
+
+
+async def test_how_loud_sound_is_arrives_with_it() -> None:
+    microphone = AudioSource(channels=1)
+    async with pair(microphone) as (_, b, (track,)), create_task_group() as tasks:
+        tasks.start_soon(play_tone, microphone, 440.0)
+        frames = await take(track.encoded, 20)
+        stats = (await b.get_stats()).values()
+        tasks.cancel_scope.cancel()
+    # A tone of a quarter of full scale is 15 dB below a square wave of all of it.
+    assert {frame.level for frame in frames[10:]} == {15}
+    [level] = [each["audioLevel"] for each in stats if each["type"] == "inbound-rtp"]
+    assert level == pytest.approx(0.178, abs=0.001)
 
 
 async def test_a_codec_that_the_other_side_does_not_take_is_an_event() -> None:

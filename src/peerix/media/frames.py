@@ -61,6 +61,12 @@ def _passing_graph(shape: tuple[int, int, str]) -> av.filter.Graph:
     return graph
 
 
+def clockwise(frame: av.VideoFrame) -> int:
+    """By how many degrees a picture is to be turned clockwise, as its file says: 0, 90, 180 or 270."""
+    # FFmpeg counts the other way round.
+    return round(-frame.rotation / 90) * 90 % 360
+
+
 def copy_sound(frame: av.AudioFrame) -> av.AudioFrame:
     """Copy a piece of sound; the copy has no time."""
     copy = av.AudioFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name, layout=frame.layout.name)

@@ -38,7 +38,7 @@ class MediaRecorder(AsyncContextManagerMixin):
 
     Leaving the block ends the file, also when it is cancelled. The file begins when all tracks that were added have
     begun, or two seconds after the first of them. Tracks with the same clock are in step; gaps in sound are silence;
-    a picture of another size is fitted into the size of the first.
+    a picture of another size is fitted into the size of the first, and those of a track with a `rotation` are turned.
 
     :param path: its ending says what is written: mp4, mov, mkv, webm, wav, flac, ogg, opus or mp3.
     :param video_bitrate: bits a second.
@@ -107,13 +107,14 @@ class MediaRecorder(AsyncContextManagerMixin):
             if not self._is_time_to_begin(is_last=is_last):
                 return
             self._set_zero()
-            firsts = [(track.kind, reader.peek()) for track, reader in zip(self._tracks, self._readers, strict=True)]
+            tracks = zip(self._tracks, self._readers, strict=True)
+            firsts = [(track.kind, reader.peek(), track.rotation) for track, reader in tracks]
             await self._in_thread(self._file.begin, firsts)
-        frames: list[tuple[int, Any, float]] = []
+        frames: list[tuple[int, Any, float, int]] = []
         for number, (track, reader) in enumerate(zip(self._tracks, self._readers, strict=True)):
             zero = self._zero.get(track.clock, 0.0)
             while (frame := reader.receive_nowait()) is not None:
-                frames.append((number, frame, frame.time - zero))
+                frames.append((number, frame, frame.time - zero, track.rotation))
         if frames:
             frames.sort(key=_position)
             await self._in_thread(self._file.write, frames)
@@ -149,5 +150,5 @@ class MediaRecorder(AsyncContextManagerMixin):
             raise PeerixError(f"{self.path} cannot be written: {error}") from error
 
 
-def _position(entry: tuple[int, Any, float]) -> float:
+def _position(entry: tuple[int, Any, float, int]) -> float:
     return entry[2]

@@ -10,7 +10,7 @@ import av.filter
 import numpy as np
 from av.video.frame import PictureType
 
-from peerix.media.frames import PictureFitter, copy_sound
+from peerix.media.frames import PictureFitter, clockwise, copy_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ _OPTIONS = {
 
 
 class VideoWriter:
-    """Writes the pictures of one track, fitted into the size of the first."""
+    """Writes the pictures of one track upright, fitted into the size of the first."""
 
     def __init__(self, container: OutputContainer, codec: str, bitrate: int, size: tuple[int, int]) -> None:
         self._container = container
@@ -65,12 +65,12 @@ class VideoWriter:
         stream.bit_rate = bitrate
         stream.codec_context.time_base = _TIME_BASE
         self._fitter = PictureFitter()
-        self._fitting: tuple[tuple[int, int, str], av.filter.Graph] | None = None
+        self._fitting: tuple[tuple[int, int, str, int], av.filter.Graph] | None = None
         self._last = -1
 
-    def write(self, frame: av.VideoFrame, position: float) -> None:
-        """Write a picture at a position, in seconds from the beginning."""
-        fitted = self._fit(frame)
+    def write(self, frame: av.VideoFrame, position: float, rotation: int) -> None:
+        """Write a picture at a position, in seconds from the beginning, turned by so many degrees."""
+        fitted = self._fit(frame, (clockwise(frame) + rotation) % 360)
         fitted.time_base = _TIME_BASE
         self._last = fitted.pts = max(self._last + 1, round(position / _TIME_BASE))
         fitted.pict_type = PictureType.NONE
@@ -80,11 +80,11 @@ class VideoWriter:
         """Write what the encoder still holds."""
         self._container.mux(self._stream.encode(None))
 
-    def _fit(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def _fit(self, frame: av.VideoFrame, turn: int) -> av.VideoFrame:
         width, height = self._stream.width, self._stream.height
-        if (frame.width, frame.height) == (width, height):
+        if not turn and (frame.width, frame.height) == (width, height):
             return self._fitter.fit(frame, width, height)
-        shape = (frame.width, frame.height, frame.format.name)
+        shape = (frame.width, frame.height, frame.format.name, turn)
         if self._fitting is None or self._fitting[0] != shape:
             self._fitting = (shape, _fitting_graph(shape, width, height))
         graph = self._fitting[1]
@@ -94,11 +94,20 @@ class VideoWriter:
         return fitted
 
 
-def _fitting_graph(shape: tuple[int, int, str], width: int, height: int) -> av.filter.Graph:
-    """Scale a picture to a size, with black bars where its shape is another one."""
+_TURNS: dict[int, tuple[tuple[str, str], ...]] = {
+    90: (("transpose", "clock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "cclock"),),
+}
+"""What turns a picture clockwise."""
+
+
+def _fitting_graph(shape: tuple[int, int, str, int], width: int, height: int) -> av.filter.Graph:
+    """Turn a picture, and scale it to a size, with black bars where its shape is another one."""
     graph = av.filter.Graph()
     nodes = [
         graph.add_buffer(width=shape[0], height=shape[1], format=av.VideoFormat(shape[2]), time_base=_TIME_BASE),
+        *(graph.add(name, arguments) for name, arguments in _TURNS.get(shape[3], ())),
         graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2"),
         graph.add("pad", f"{width}:{height}:(ow-iw)/2:(oh-ih)/2"),
         graph.add("format", "yuv420p"),
@@ -128,7 +137,7 @@ class AudioWriter:
         """Samples taken so far: where the next ones belong."""
         self._written = 0
 
-    def write(self, frame: av.AudioFrame, position: float) -> None:
+    def write(self, frame: av.AudioFrame, position: float, _rotation: int) -> None:
         """Write sound that begins at a position, in seconds from the beginning."""
         missing = round(position * SAMPLE_RATE) - self._taken
         if missing < -MAX_GAP:
@@ -186,21 +195,21 @@ class RecordingFile:
         """Whether a file of this kind has tracks of that kind."""
         return kind in self._codecs
 
-    def begin(self, tracks: Sequence[tuple[Kind, av.VideoFrame | av.AudioFrame | None]]) -> None:
-        """Open the file; for each track its kind and its first frame, if there is one."""
+    def begin(self, tracks: Sequence[tuple[Kind, av.VideoFrame | av.AudioFrame | None, int]]) -> None:
+        """Open the file; for each track its kind, its first frame, if there is one, and its rotation."""
         self._container = container = av.open(self._path, "w")
-        for kind, first in tracks:
+        for kind, first, rotation in tracks:
             codec, bitrate = self._codecs[kind], self._bitrates[kind]
             if kind == "audio":
                 self._writers.append(AudioWriter(container, codec, bitrate))
             else:
-                size = (first.width, first.height) if isinstance(first, av.VideoFrame) else DEFAULT_SIZE
+                size = _upright_size(first, rotation) if isinstance(first, av.VideoFrame) else DEFAULT_SIZE
                 self._writers.append(VideoWriter(container, codec, bitrate, size))
 
-    def write(self, frames: Sequence[tuple[int, Any, float]]) -> None:
-        """Write frames: for each the number of its track, the frame, and its position in seconds."""
-        for number, frame, position in frames:
-            self._writers[number].write(frame, position)
+    def write(self, frames: Sequence[tuple[int, Any, float, int]]) -> None:
+        """Write frames: the number of the track, the frame, its position in seconds, and the track's rotation."""
+        for number, frame, position, rotation in frames:
+            self._writers[number].write(frame, position, rotation)
 
     def close(self) -> None:
         """End the file; harmless when it never began."""
@@ -212,3 +221,8 @@ class RecordingFile:
         finally:
             self._container.close()
             self._container = None
+
+
+def _upright_size(frame: av.VideoFrame, rotation: int) -> tuple[int, int]:
+    lies = (clockwise(frame) + rotation) % 180 != 0
+    return (frame.height, frame.width) if lies else (frame.width, frame.height)

@@ -14,6 +14,8 @@ class EncodedFrame:
     :ivar key_frame: it can be decoded without those before it; always true for sound.
     :ivar duration: seconds; 0 where it is not known.
     :ivar codec: its MIME type, such as "video/VP8"; empty where it goes without saying.
+    :ivar rotation: degrees clockwise by which the picture is to be turned: 0, 90, 180 or 270.
+    :ivar level: how loud the sound is, from 0, the loudest, to 127, silence (RFC 6464); None where it is not known.
     """
 
     data: bytes
@@ -21,3 +23,5 @@ class EncodedFrame:
     key_frame: bool = True
     duration: float = 0.0
     codec: str = ""
+    rotation: int = 0
+    level: int | None = None

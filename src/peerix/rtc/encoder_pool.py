@@ -182,6 +182,7 @@ class _Encoding:
                 bitrate = self.bitrate
                 for encoded in await to_thread.run_sync(self._encode, frames, wanted, bitrate):
                     encoded.codec = self._key.mime_type
+                    encoded.rotation = (encoded.rotation + track.rotation) % 360
                     for one in self.subscribers:
                         one.deliver(encoded)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from peerix.core.errors import LocalProtocolError
 from peerix.core.jsep import CreatedBy
 from peerix.core.rtp.bandwidth import START_BITRATE
+from peerix.core.rtp.header_extensions import AudioLevel
 from peerix.core.sdp import Direction
 from peerix.core.session import ConnectionState, TracksChanged
 from peerix.core.session.media import BitrateChanged, FrameReceived, KeyFrameRequested, SoundReceived
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from peerix.core.jsep import Transceiver
     from peerix.core.session import Session
     from peerix.core.session.media import MediaEvent, MediaTransport, SessionMedia
+    from peerix.rtc.encoded_frame import EncodedFrame
     from peerix.rtc.events import ConnectionEvent
     from peerix.rtc.media_track import Kind, MediaTrack
     from peerix.rtc.pump import Pump
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
     from peerix.rtc.rtp_parameters import RtpEncodingParameters
     from peerix.rtc.sent_encoding import SentEncoding
     from peerix.rtc.transceiver import TransceiverDirection
+
+
+QUIET = 60
+"""The level of sound, in dB below the loudest, from which on it is taken for the noise of a room."""
 
 
 class MediaLink:
@@ -234,11 +240,15 @@ class MediaLink:
         connected = self._session.connection_state is ConnectionState.CONNECTED
         sender.update(association.send if is_sending and connected and not core.stopping else None)
 
-    def send(self, mid: str, rid: str, data: bytes, timestamp: int, captured_at: float) -> None:
+    def send(self, mid: str, rid: str, frame: EncodedFrame, timestamp: int, captured_at: float) -> None:
         """Send an encoded frame."""
-        if self._transport is not None:
-            self._transport.send(mid, data, timestamp, captured_at, rid=rid)
-            self._pump.touch(idle=True)
+        transport, level = self._transport, frame.level
+        if transport is None:
+            return
+        # Nothing here knows speech from other sound: what can be heard is taken for a voice.
+        loudness = None if level is None else AudioLevel(level, voice=level < QUIET)
+        transport.send(mid, frame.data, timestamp, captured_at, rid=rid, rotation=frame.rotation, audio_level=loudness)
+        self._pump.touch(idle=True)
 
     def send_tone(self, mid: str, digit: str, duration: float, gap: float) -> None:
         """Send a dial tone beside sound."""

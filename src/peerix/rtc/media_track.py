@@ -98,9 +98,11 @@ class MediaTrack(Generic[FrameT]):
     seconds on `clock`; tracks with the same clock are in step.
 
     :param clock: what the times of the frames are counted on; None is a clock of the track's own.
+    :ivar rotation: degrees clockwise by which to turn its pictures: 0, 90, 180 or 270. Whoever makes them may set it,
+        and those who receive them are told; nobody turns the pixels on the way.
     """
 
-    __slots__ = ("__weakref__", "_changed", "_readers", "clock", "ended", "id", "kind", "label")
+    __slots__ = ("__weakref__", "_changed", "_readers", "clock", "ended", "id", "kind", "label", "rotation")
 
     def __init__(self, kind: Kind, *, id: str | None = None, label: str = "", clock: object = None) -> None:  # noqa: A002
         self.kind: Kind = kind
@@ -108,6 +110,7 @@ class MediaTrack(Generic[FrameT]):
         self.label = label
         self.clock = clock if clock is not None else object()
         self.ended = False
+        self.rotation = 0
         # Weakly: a loop that was left with `break` leaves its reader to nobody.
         self._readers: WeakSet[FrameReader[FrameT]] = WeakSet()
         self._changed = Event()

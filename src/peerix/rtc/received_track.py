@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope, ClosedResourceError
 
-from peerix.rtc.encoded_frame import EncodedFrame
 from peerix.rtc.encoded_track import EncodedTrack
 from peerix.rtc.media_track import MONOTONIC, MediaTrack
 from peerix.rtc.object_scope import ObjectScope
@@ -31,16 +30,14 @@ class ReceivedTrack(MediaTrack[Any]):
 
     :ivar encoded: the same frames as they came.
     :ivar muted: the other side does not send it for now.
-    :ivar rotation: degrees by which to turn the pictures clockwise.
     """
 
-    __slots__ = ("_decoder", "_scope", "encoded", "muted", "rotation")
+    __slots__ = ("_decoder", "_scope", "encoded", "muted")
 
     def __init__(self, kind: Kind, request_key_frame: Callable[[], None]) -> None:
         super().__init__(kind, clock=MONOTONIC)
         self.encoded = EncodedTrack(kind, "", id=self.id, clock=MONOTONIC, key_frame_wanted=request_key_frame)
         self.muted = False
-        self.rotation = 0
         self._decoder = TrackDecoder(self, request_key_frame)
         self._scope = ObjectScope(self.end)
         self._scope.start_soon(self._decoder.run, name=f"decoder of {kind}")
@@ -79,18 +76,19 @@ class ReceivedTrack(MediaTrack[Any]):
 
     def handle_frame(self, event: FrameReceived) -> None:
         """Take a frame of video."""
-        self.rotation = event.rotation
+        self.rotation = self.encoded.rotation = event.rotation
         frame = event.frame
-        self._take(Unit(event.codec, frame.data, event.time, 0.0, frame.key_frame))
+        self._take(Unit(event.codec, frame.data, event.time, 0.0, frame.key_frame, rotation=event.rotation))
 
     def handle_sound(self, event: SoundReceived) -> None:
         """Take a piece of sound, or the news that one is missing."""
         unit = event.unit
         duration = unit.duration / event.codec.codec.clock_rate
-        self._take(Unit(event.codec, unit.payload, event.time, duration, silence=unit.silence))
+        level = None if event.level is None else event.level.level
+        self._take(Unit(event.codec, unit.payload, event.time, duration, silence=unit.silence, level=level))
 
     def _take(self, unit: Unit) -> None:
         self.encoded.codec = unit.codec.codec.mime_type
         if unit.data is not None and self.encoded.watched:
-            self.encoded.deliver(EncodedFrame(unit.data, unit.time, unit.key_frame, unit.duration, self.encoded.codec))
+            self.encoded.deliver(unit.frame(unit.data))
         self._decoder.put(unit)

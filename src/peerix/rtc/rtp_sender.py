@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from peerix.core.jsep import RtpParameters
+    from peerix.rtc.encoded_frame import EncodedFrame
     from peerix.rtc.encoder_pool import EncoderPool
     from peerix.rtc.media_track import Kind, MediaTrack
 
@@ -38,7 +39,7 @@ class SenderHost(Protocol):
         """Whose encoders are used."""
         ...
 
-    def send(self, mid: str, rid: str, data: bytes, timestamp: int, captured_at: float) -> None:
+    def send(self, mid: str, rid: str, frame: EncodedFrame, timestamp: int, captured_at: float) -> None:
         """Send an encoded frame."""
         ...
 

@@ -64,14 +64,14 @@ class Plan:
 class SentEncoding:
     """Puts RTP timestamps on encoded frames; keeps them going over changes of track and codec parameters.
 
-    :param send: takes mid, rid, data, timestamp, capture time; see `MediaTransport.send`.
+    :param send: takes mid, rid, frame, timestamp, capture time; see `MediaTransport.send`.
     :ivar plan: what is sent; None while nothing is.
     :ivar frames: how many were sent.
     """
 
     __slots__ = ("_expected", "_offset", "_send", "_subscription", "frames", "key_frames", "plan", "rid")
 
-    def __init__(self, rid: str, send: Callable[[str, str, bytes, int, float], None]) -> None:
+    def __init__(self, rid: str, send: Callable[[str, str, EncodedFrame, int, float], None]) -> None:
         self.rid = rid
         self.plan: Plan | None = None
         self.frames = 0
@@ -126,4 +126,4 @@ class SentEncoding:
         self.frames += 1
         self.key_frames += frame.key_frame
         timestamp = round(began * plan.codec.codec.clock_rate) & 0xFFFFFFFF
-        self._send(plan.mid, self.rid, frame.data, timestamp, captured_at)
+        self._send(plan.mid, self.rid, frame, timestamp, captured_at)

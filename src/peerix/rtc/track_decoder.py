@@ -30,6 +30,13 @@ class Unit(NamedTuple):
     duration: float
     key_frame: bool = True
     silence: bool = False
+    rotation: int = 0
+    level: int | None = None
+
+    def frame(self, data: bytes) -> EncodedFrame:
+        """What a decoder takes, and who reads encoded frames."""
+        mime_type = self.codec.codec.mime_type
+        return EncodedFrame(data, self.time, self.key_frame, self.duration, mime_type, self.rotation, self.level)
 
 
 class _Decoding:
@@ -56,7 +63,7 @@ class _Decoding:
                 continue
             self._synced = self._synced or unit.key_frame
             if self._synced:
-                decoded = decoder.decode(EncodedFrame(unit.data, unit.time, unit.key_frame, unit.duration))
+                decoded = decoder.decode(unit.frame(unit.data))
                 self._synced = bool(decoded) or unit.codec.codec.kind == "audio"
                 frames += decoded
         return frames, not self._synced

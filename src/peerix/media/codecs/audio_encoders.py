@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
+import numpy as np
 
 from peerix.media.frames import copy_sound
 from peerix.rtc.encoded_frame import EncodedFrame
@@ -13,6 +15,7 @@ from peerix.rtc.encoded_frame import EncodedFrame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy.typing as npt
     from av import AudioCodecContext, AudioFrame
 
     from peerix.rtc.codec_registry import AudioEncoder, EncoderSettings
@@ -21,6 +24,9 @@ FRAME_DURATION = Fraction(20, 1000)
 """Seconds of sound a packet: what all of WebRTC sends."""
 
 DURATION = float(FRAME_DURATION)
+
+SILENCE = 127
+"""The level of silence."""
 
 
 class FfmpegAudioEncoder:
@@ -79,7 +85,15 @@ class FfmpegAudioEncoder:
     def _encode_piece(self, piece: AudioFrame) -> list[EncodedFrame]:
         piece.pts = None
         packets = self._context.encode(piece)
-        return [EncodedFrame(bytes(packet), self._next_time, duration=DURATION) for packet in packets]
+        level = level_of(piece.to_ndarray())
+        return [EncodedFrame(bytes(packet), self._next_time, duration=DURATION, level=level) for packet in packets]
+
+
+def level_of(samples: npt.NDArray[Any]) -> int:
+    """How loud 16-bit samples are: their power in dB below that of the loudest there can be (RFC 6464)."""
+    values = samples.astype(np.float32).ravel()
+    power = float(values @ values) / max(len(values), 1) / 32_768**2
+    return SILENCE if power <= 0 else min(max(round(-10 * math.log10(power)), 0), SILENCE)
 
 
 def _open(name: str, sample_rate: int, channels: int, bitrate: int, options: dict[str, str]) -> AudioCodecContext:

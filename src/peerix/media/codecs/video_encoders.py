@@ -13,7 +13,7 @@ from av.video.reformatter import ColorRange
 
 from peerix.core.errors import PeerixError
 from peerix.media.codecs.scheduling import usual_scheduling
-from peerix.media.frames import COLORSPACE, PictureFitter
+from peerix.media.frames import COLORSPACE, PictureFitter, clockwise
 from peerix.rtc.encoded_frame import EncodedFrame
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ class FfmpegVideoEncoder:
             packets = context.encode(own)
         except FFmpegError as error:
             raise PeerixError(f"{self.codec_name} cannot encode a picture of {width}x{height}: {error}") from error
+        rotation = clockwise(frame)
         return [
-            EncodedFrame(bytes(packet), float((packet.pts or 0) * TIME_BASE), packet.is_keyframe) for packet in packets
+            EncodedFrame(bytes(packet), float((packet.pts or 0) * TIME_BASE), packet.is_keyframe, rotation=rotation)
+            for packet in packets
         ]
 
     def set_bitrate(self, bitrate: int) -> None:
