@@ -361,12 +361,12 @@ async def test_how_loud_sound_is_arrives_with_it() -> None:
     async with pair(microphone) as (_, b, (track,)), create_task_group() as tasks:
         tasks.start_soon(play_tone, microphone, 440.0)
         frames = await take(track.encoded, 20)
+        # A tone of a quarter of full scale is 15 dB below a square wave of all of it.
+        assert {frame.level for frame in frames[10:]} == {15}
         stats = (await b.get_stats()).values()
+        [level] = [each["audioLevel"] for each in stats if each["type"] == "inbound-rtp"]
+        assert level == pytest.approx(0.178, abs=0.001)
         tasks.cancel_scope.cancel()
-    # A tone of a quarter of full scale is 15 dB below a square wave of all of it.
-    assert {frame.level for frame in frames[10:]} == {15}
-    [level] = [each["audioLevel"] for each in stats if each["type"] == "inbound-rtp"]
-    assert level == pytest.approx(0.178, abs=0.001)
 
 
 async def test_a_codec_that_the_other_side_does_not_take_is_an_event() -> None:
