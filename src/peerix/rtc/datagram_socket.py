@@ -47,6 +47,8 @@ _PMTUDISC_DONT = 0
 _PMTUDISC_PROBE = 3
 _LEAST_IPV6_MTU = 1280
 
+_CUT_OFF = int(getattr(socket, "MSG_TRUNC", 0) | getattr(socket, "MSG_CTRUNC", 0))
+
 _ON_LINUX = sys.platform == "linux"
 _HAS_MSG = hasattr(socket.socket, "recvmsg_into") and hasattr(socket.socket, "sendmsg")
 _BLOCKED = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS)
@@ -73,7 +75,17 @@ class DatagramSocket:
     :raises OSError: the address or the port cannot be bound.
     """
 
-    __slots__ = ("_gro", "_gso", "address", "can_find_mtu", "counters", "receive_buffer", "send_buffer", "sock")
+    __slots__ = (
+        "_buffer",
+        "_gro",
+        "_gso",
+        "address",
+        "can_find_mtu",
+        "counters",
+        "receive_buffer",
+        "send_buffer",
+        "sock",
+    )
 
     def __init__(self, host: str, port: int = 0) -> None:
         version = ipaddress.ip_address(host.partition("%")[0]).version
@@ -86,6 +98,7 @@ class DatagramSocket:
             self.can_find_mtu = _forbid_fragments(sock, family)
             self._gro = _switch_on_gro(sock)
             self._gso = self._gro
+            self._buffer: memoryview | None = None
             sock.bind(socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM, 0, socket.AI_NUMERICHOST)[0][4])
         except BaseException:
             sock.close()
@@ -121,7 +134,9 @@ class DatagramSocket:
         return batch
 
     def _read_many(self) -> Received:
-        view = _shared_buffer()
+        view = self._buffer
+        if view is None:
+            view = self._buffer = _shared_buffer()
         size, ancillary, flags, source = self.sock.recvmsg_into((view,), 64)
         segment = 0
         for level, kind, data in ancillary:
@@ -134,7 +149,7 @@ class DatagramSocket:
         else:
             counters.datagrams_received += 1
             segment = 0
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        if flags & _CUT_OFF:
             counters.truncated += 1
             size = 0
         return source[:2], bytes(view[:size]), segment

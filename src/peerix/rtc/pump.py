@@ -144,10 +144,12 @@ class Pump:
                 blocked = blocked or port.blocked
             if blocked:
                 break
+            if not session.has_more:
+                break
             if sent >= MAX_FLUSH:
                 self._wake.set()
                 break
-        if events := session.poll_events():
+        if sent and (events := session.poll_events()):
             self._dispatch(events)
         self.after_flush()
         deadline = session.next_timeout()

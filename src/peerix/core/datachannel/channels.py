@@ -158,8 +158,9 @@ class DataChannels:
 
     def poll_events(self) -> list[ChannelEvent]:
         """Return what happened since the last call, and forget it."""
-        events = self._events[:]
-        self._events.clear()
+        if not self._events:
+            return []
+        events, self._events = self._events, []
         return events
 
     def handle_event(self, event: AssociationEvent, now: float) -> None:

@@ -13,7 +13,8 @@ from peerix.core.sctp.dispatch import Dispatch
 from peerix.core.sctp.handshake import Handshake
 from peerix.core.sctp.messages import Limits
 from peerix.core.sctp.outbound import Outbound
-from peerix.core.sctp.state import SENDING, AssociationState, Lifecycle
+from peerix.core.sctp.state import AssociationState, Lifecycle
+from peerix.core.sctp.timer import earliest
 from peerix.core.sctp.window import ReceiveWindow
 from peerix.core.sctp.wire import HEADER_SIZE, Wire
 
@@ -122,6 +123,11 @@ class Association:
         return self._outbound.outstanding.flight
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no user bytes are on the path or wait to be sent."""
+        return not self._outbound.outstanding.flight and not self._outbound.queue.total
+
+    @property
     def total_buffered(self) -> int:
         """User bytes that were never sent, on all streams."""
         return self._outbound.queue.total
@@ -225,14 +231,11 @@ class Association:
         """When `handle_timeout` is to be called, None for never."""
         if self._handshake.lifecycle.ended:
             return None
-        deadlines: tuple[float | None, ...] = (
-            self._handshake.timer.deadline,
-            self._outbound.recovery.next_timeout(),
-        )
         established = self._dispatch.established
-        if established is not None:
-            deadlines += established.deadlines()
-        return min((at for at in deadlines if at is not None), default=None)
+        if established is None:
+            return self._handshake.timer.deadline
+        timer = self._handshake.timer
+        return earliest((timer.deadline, *self._outbound.recovery.deadlines(), *established.deadlines()))
 
     def handle_timeout(self, now: float) -> None:
         """Let what was due by now happen."""
@@ -258,7 +261,9 @@ class Association:
         established = self._dispatch.established
         if established is None or self._handshake.lifecycle.ended:
             return False
-        return established.inbound.received.urgent or self._outbound.has_pending or not established.resets.is_idle
+        if established.inbound.received.urgent or not established.resets.is_idle:
+            return True
+        return not self._outbound.is_drained and self._outbound.has_pending
 
     def packets_to_send(self, now: float, max_packets: int) -> list[bytes]:
         """Return up to so many packets; those full of DATA all have the same size.
@@ -270,12 +275,16 @@ class Association:
         established = self._dispatch.established
         if established is None or self._handshake.lifecycle.ended:
             return packets
-        if self._handshake.lifecycle.state in SENDING:
+        if self._outbound.open:
             established.resets.write_request(now)
             forward = self._outbound.take_forward_tsn(now)
             if forward is not None:
                 self._control.add(forward)
         received = established.inbound.received
+        if self._outbound.is_drained and not (
+            packets or received.urgent or self._control.chunks or established.has_due(now)
+        ):
+            return packets
         if received.urgent or (received.packets and self._outbound.has_pending):
             self._control.add_first(established.inbound.take_sack())
         room = self._outbound.recovery.packet_size - HEADER_SIZE

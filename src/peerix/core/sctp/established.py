@@ -61,6 +61,11 @@ class Established:
         self.heartbeat = Heartbeat(outbound.recovery, control, config.timers.heartbeat_interval, random_bytes)
         self.path_mtu = PathMtuDiscovery(outbound.recovery.packet_size, config.max_packet_size_limit, random_bytes)
 
+    def has_due(self, now: float) -> bool:
+        """Whether a reset is to be asked for, or a probe of the path is due."""
+        probe_at = self.path_mtu.next_timeout()
+        return (probe_at is not None and now >= probe_at) or not self.resets.is_idle
+
     def deadlines(self) -> tuple[float | None, ...]:
         """The deadlines of its timers."""
         return (

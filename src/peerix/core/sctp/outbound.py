@@ -38,6 +38,7 @@ class Outbound:
     __slots__ = (
         "_config",
         "_counters",
+        "_starved",
         "_wire",
         "_writer",
         "open",
@@ -67,6 +68,7 @@ class Outbound:
         self.recovery = LossRecovery(self.outstanding, flow, timeout, packet_size, counters)
         self.reliability = PartialReliability(self.queue, self.outstanding, events, counters)
         self._writer = ChunkWriter(self.queue, self.outstanding, self.reliability)
+        self._starved = True
         self.open = False
         self.set_packet_size(packet_size)
 
@@ -133,6 +135,11 @@ class Outbound:
         return self._may_resend or (bool(self.queue.ring) and self._allowance() > 0)
 
     @property
+    def is_drained(self) -> bool:
+        """Whether nothing waits, for the windows or for its time."""
+        return not (self.queue.ring or self.outstanding.lost or self.reliability.pending or self.recovery.probe_due)
+
+    @property
     def has_pending(self) -> bool:
         """Whether something could leave now."""
         if not self.open:
@@ -151,7 +158,8 @@ class Outbound:
         """Write up to `limit` packets, the first of them behind the control chunks `first`."""
         flow, outstanding = self.recovery.flow, self.outstanding
         flight, before, resent = outstanding.flight, outstanding.next_tsn, self._counters.retransmitted_chunks
-        if self._is_closed:
+        if self._starved or self._is_closed:
+            # The path could have taken more since the last flush: what leaves now measures the application.
             flow.note_app_limited(flight)
         if self.recovery.probe_due and self.open:
             self._probe(first, now)
@@ -163,7 +171,8 @@ class Outbound:
             self.recovery.note_sent(now)
             flow.note_sent(flight, outstanding.flight, now)
         flow.pacer.wait(pending=self.open and most < limit and self._has_data)
-        if not self.queue.ring or self._is_closed:
+        self._starved = not self.queue.ring
+        if self._starved or self._is_closed:
             flow.note_app_limited(outstanding.flight)
         return packets
 

@@ -153,10 +153,9 @@ class LossRecovery:
             self.timer.start(now)
         self._arm_probe(now)
 
-    def next_timeout(self) -> float | None:
+    def deadlines(self) -> tuple[float | None, ...]:
         """When `handle_timeout` has something to do."""
-        deadlines = (self.timer.deadline, self._probe_at, self.detector.deadline, self.flow.pacer.deadline)
-        return min((at for at in deadlines if at is not None), default=None)
+        return self.timer.deadline, self._probe_at, self.detector.deadline, self.flow.pacer.deadline
 
     def handle_timeout(self, now: float) -> None:
         """Decide what silence means."""

@@ -120,7 +120,9 @@ class StreamReset:
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to ask for now."""
-        return self._request is not None or not any(map(self._is_flushed, self._waiting))
+        if not self._waiting or self._request is not None:
+            return True
+        return not any(map(self._is_flushed, self._waiting))
 
     def _is_flushed(self, stream_id: int) -> bool:
         stream = self._outbound.queue.streams.get(stream_id)

@@ -69,6 +69,7 @@ class Session:
     :param max_packet_size: largest UDP payload; None lets path-MTU discovery look for it.
     :param congestion_control: the name of the congestion controller; None for the default.
     :param media: audio and video; None when only data are wanted: sections of media are refused then.
+    :ivar has_more: whether the last `datagrams_to_send` has left something that may leave, too.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class Session:
         "closed",
         "closed_by_peer",
         "connection_state",
+        "has_more",
         "media",
         "negotiation",
         "transport",
@@ -114,6 +116,7 @@ class Session:
         self.connection_state = ConnectionState.NEW
         self.closed = False
         self.closed_by_peer = False
+        self.has_more = False
         self._events: list[SessionEvent] = []
         self._association_started = False
         self._goodbye: list[Outgoing] = []
@@ -265,40 +268,56 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in flight: what is sent now may leave at once, alone."""
-        return self.association.outstanding_bytes == 0 and not self.association.has_pending
+        """Whether no data are in flight or wait: what is sent now may leave at once, alone."""
+        return self.association.is_idle
 
     def receive_datagrams(self, port: int, batch: Sequence[Received], now: float) -> None:
         """Take what a port received in one wake-up."""
-        plaintexts = self.transport.receive(port, batch, now)
+        transport = self.transport
+        plaintexts = transport.receive(port, batch, now)
         if plaintexts:
             self.association.receive_packets(plaintexts, now)
-        if (media := self.transport.take_media()) and self.media is not None:
+        if self.media is not None and (media := transport.take_media()):
             self.media.receive(media, now)
-        self._advance(now)
+        # Data and media change nothing of ICE and DTLS.
+        if transport.take_news():
+            self._advance(now)
+        else:
+            self._pass_up(now)
 
     def datagrams_to_send(self, now: float) -> list[Outgoing]:
-        """What is to be sent now, at most MAX_PACKETS packets of data; empty when there is nothing."""
+        """What is to be sent now, at most MAX_PACKETS packets of data; empty when there is nothing.
+
+        `has_more` tells whether it is worth calling again.
+        """
         transport = self.transport
         outgoing = transport.control_datagrams(now)
+        self.has_more = False
         if transport.dtls.state is DtlsState.CONNECTED:
             if self.media is not None and (datagrams := self.media.datagrams_to_send(now)):
                 outgoing += transport.bundle_media(datagrams)
-            packets = self.association.packets_to_send(now, MAX_PACKETS)
+                self.has_more = True
+            association = self.association
+            packets = association.packets_to_send(now, MAX_PACKETS)
             if packets:
-                outgoing += transport.seal(packets, self.association.max_packet_size)
+                outgoing += transport.seal(packets, association.max_packet_size)
+                self.has_more = self.has_more or association.has_pending
         return outgoing
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None while nothing waits for time."""
         if self.closed:
             return None
-        earliest = self.transport.next_timeout()
+        first = self.transport.next_timeout()
         if self._association_started:
-            earliest = _earlier(earliest, self.association.next_timeout())
+            at = self.association.next_timeout()
+            if first is None or (at is not None and at < first):
+                first = at
         if self.media is not None:
-            earliest = _earlier(earliest, self.media.next_timeout())
-        return earliest
+            at = self.media.next_timeout()
+            if first is None or (at is not None and at < first):
+                first = at
+        return first
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""
@@ -314,10 +333,13 @@ class Session:
     def poll_events(self) -> list[SessionEvent]:
         """What has happened since the last call."""
         # A channel that is opened or closed by a call has events too, before any packet brings the next wake-up.
-        events = self._events + self.channels.poll_events()
-        if self.media is not None:
-            events += self.media.poll_events()
-        self._events.clear()
+        events: list[SessionEvent] = []
+        if self._events:
+            events, self._events = self._events, events
+        if channel_events := self.channels.poll_events():
+            events += channel_events
+        if self.media is not None and (media_events := self.media.poll_events()):
+            events += media_events
         return events
 
     def _advance(self, now: float) -> None:
@@ -417,9 +439,3 @@ class Session:
     def repeat_goodbye(self) -> None:
         """Say goodbye once more."""
         self.transport.send_again(self._goodbye)
-
-
-def _earlier(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)

@@ -70,6 +70,7 @@ class Transport:
         "_early",
         "_fingerprints",
         "_media",
+        "_news",
         "_role",
         "counters",
         "dtls",
@@ -86,6 +87,7 @@ class Transport:
         self._again: list[Outgoing] = []
         self._media: list[bytes] = []
         self._early: list[bytes] = []
+        self._news = True
         self.reflexive: ReflexiveGatherer | None = None
         self._role: DtlsRole | None = None
         self._fingerprints: Sequence[Fingerprint] = ()
@@ -134,11 +136,13 @@ class Transport:
         for start in range(0, len(data), step):
             datagram = data[start : start + step]
             first = datagram[0]
+            if _RTP_FIRST <= first <= _RTP_LAST:
+                self._receive_media(port, source, datagram)
+                continue
+            self._news = True
             if first <= _STUN_LAST:
                 if self.reflexive is None or not self.reflexive.receive_datagram(port, source, datagram, now):
                     self.ice.receive_datagram(port, source, datagram, now)
-            elif _RTP_FIRST <= first <= _RTP_LAST:
-                self._receive_media(port, source, datagram)
             elif not _DTLS_FIRST <= first <= _DTLS_LAST:
                 self.counters.unknown_dropped += 1
             elif self.dtls.state is DtlsState.CLOSED:
@@ -163,6 +167,11 @@ class Transport:
                 traffic.packets_received += 1
                 traffic.bytes_received += len(datagram)
 
+    def take_news(self) -> bool:
+        """Whether anything but data and media came since the last call: what ICE and DTLS have may have changed."""
+        news, self._news = self._news, False
+        return news
+
     def take_media(self) -> list[bytes]:
         """SRTP and SRTCP that came since the last call."""
         media = self._media
@@ -181,11 +190,12 @@ class Transport:
 
     def control_datagrams(self, now: float) -> list[Outgoing]:
         """What ICE and the DTLS handshake want to send."""
-        outgoing = [(port, destination, data, 0) for port, destination, data in self.ice.datagrams_to_send(now)]
+        outgoing: list[Outgoing] = []
+        if checks := self.ice.datagrams_to_send(now):
+            outgoing += [(port, destination, data, 0) for port, destination, data in checks]
         if self.reflexive is not None:
             outgoing += [(port, server, data, 0) for port, server, data in self.reflexive.datagrams_to_send(now)]
-        records = self.dtls.datagrams_to_send(now)
-        if records and (path := self.ice.send_path) is not None:
+        if (records := self.dtls.datagrams_to_send(now)) and (path := self.ice.send_path) is not None:
             port, destination = path
             outgoing += [(port, destination, data, 0) for data in records]
         if self._again:
@@ -261,13 +271,12 @@ class Transport:
 
     def next_timeout(self) -> float | None:
         """The earliest of the timers of ICE, DTLS and the questions to STUN servers."""
-        ice = self.ice.next_timeout()
-        dtls = self.dtls.next_timeout()
-        if self.reflexive is not None and (asked := self.reflexive.next_timeout()) is not None:
-            ice = asked if ice is None else min(ice, asked)
-        if ice is None or dtls is None:
-            return dtls if ice is None else ice
-        return min(ice, dtls)
+        first = self.ice.next_timeout()
+        if (at := self.dtls.next_timeout()) is not None and (first is None or at < first):
+            first = at
+        if self.reflexive is not None and (at := self.reflexive.next_timeout()) is not None:
+            first = at if first is None else min(first, at)
+        return first
 
     def handle_timeout(self, now: float) -> None:
         """Let all of them react to the passing of time."""
@@ -279,6 +288,8 @@ class Transport:
 
 def _end_of_run(packets: Sequence[bytes], start: int, room: int) -> int:
     """Find where the packets of one size end that go into one buffer of `room` packets; the last may be shorter."""
+    if start + 1 == len(packets):
+        return start + 1
     size = len(packets[start])
     most = min(len(packets), start + max(1, min(MAX_SEGMENTS, room)))
     end = start + 1

@@ -67,27 +67,24 @@ UNLIMITED = 1 << 62
 
 
 class Phase(Enum):
-    """What the sender is up to."""
+    """What the sender is up to.
 
-    STARTUP = "startup"
-    DRAIN = "drain"
-    DOWN = "down"
-    CRUISE = "cruise"
-    REFILL = "refill"
-    UP = "up"
-    PROBE_RTT = "probe RTT"
+    :ivar pacing_gain: the pacing rate in bandwidths.
+    :ivar window_gain: the window in bandwidth-delay products.
+    """
 
+    STARTUP = ("startup", 2.77, 2.0)
+    DRAIN = ("drain", 0.5, 2.0)
+    DOWN = ("down", 0.75, 2.0)
+    CRUISE = ("cruise", 1.0, 2.0)
+    REFILL = ("refill", 1.0, 2.0)
+    UP = ("up", 1.25, 2.25)
+    PROBE_RTT = ("probe RTT", 1.0, 0.5)
 
-GAINS = {
-    Phase.STARTUP: (2.77, 2.0),
-    Phase.DRAIN: (0.5, 2.0),
-    Phase.DOWN: (0.75, 2.0),
-    Phase.CRUISE: (1.0, 2.0),
-    Phase.REFILL: (1.0, 2.0),
-    Phase.UP: (1.25, 2.25),
-    Phase.PROBE_RTT: (1.0, 0.5),
-}
-"""The pacing rate in bandwidths, and the window in bandwidth-delay products."""
+    def __init__(self, label: str, pacing_gain: float, window_gain: float) -> None:
+        self.label = label
+        self.pacing_gain = pacing_gain
+        self.window_gain = window_gain
 
 
 class Bbr:
@@ -226,7 +223,7 @@ class Bbr:
             full = self._rounds >= MIN_GROWTH_ROUNDS
         else:
             full = now >= self._until
-        full = full and sample.flight >= GAINS[Phase.UP][0] * self._model.bdp
+        full = full and sample.flight >= Phase.UP.pacing_gain * self._model.bdp
         if full or self._rounds >= MAX_UP_ROUNDS:
             self._go_down(now)
 
@@ -254,7 +251,7 @@ class Bbr:
     def _unlimited_window(self) -> int:
         """The window that the model asks for."""
         model = self._model
-        window = GAINS[self.phase][1] * model.bdp
+        window = self.phase.window_gain * model.bdp
         if self.phase is not Phase.PROBE_RTT:
             burst_time = UNPACED_BURST_TIME if model.min_rtt < MIN_RTT else BURST_TIME
             window += 3 * max(2.0 * self._packet_size, model.bandwidth * burst_time)
@@ -264,7 +261,7 @@ class Bbr:
         return max(min(self._unlimited_window(), self._inflight_hi), MIN_PACKETS * self._packet_size)
 
     def _set_pacing(self, sample: DeliverySample) -> None:
-        gain = GAINS[self.phase][0]
+        gain = self.phase.pacing_gain
         rate = gain * self._model.bandwidth * PACING_MARGIN
         if self.phase is Phase.STARTUP:
             if not self.pacing_rate and sample.srtt:
