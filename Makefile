@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup system demo page test test-all conformance lint format bench fresh clean
+.PHONY: help setup system demo page test test-all conformance lint format bench figures instructions fresh clean
 
 help:
 	@echo "make demo      two peers meet, chat and swap a file, and say what happened"
@@ -15,6 +15,8 @@ help:
 	@echo "make lint      ruff, mypy, pyright, import-linter, codespell, size walls"
 	@echo "make format    ruff format"
 	@echo "make bench     the benchmark of data channels, beside aiortc"
+	@echo "make figures   docs/performance.md, from the results of the benchmarks"
+	@echo "make instructions  counts the instructions of fixed work: fails when there are 20% more than accepted"
 	@echo "make fresh     a clean clone, a new environment, an empty HOME: the README's commands as written"
 
 setup:
@@ -74,6 +76,13 @@ format: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.data_channel $(ARGS)
+
+figures: setup
+	$(BIN)/python -m benchmarks.figures $(ARGS)
+
+# With valgrind, which `make system` installs.
+instructions: setup system
+	$(BIN)/python -m benchmarks.instructions --check $(ARGS)
 
 fresh:
 	@tools/fresh.sh
