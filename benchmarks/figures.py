@@ -42,6 +42,8 @@ PLOTS = (
             Panel("MB/s, one process", "data_channel", ("MB/s, one process",)),
             Panel("MB/s, two processes", "data_channel", ("MB/s, two processes",)),
             Panel("64-byte messages a second, one process", "data_channel", ("64-byte messages/s",)),
+            Panel("MB/s, from Chromium to the stack", "data_channel", ("MB/s, from Chromium",)),
+            Panel("MB/s, from the stack to Chromium", "data_channel", ("MB/s, to Chromium",)),
         ),
     ),
     Plot(
@@ -165,10 +167,11 @@ def write_buffers(results: Results, source: str) -> list[str]:
 def write_machine(results: Results) -> list[str]:
     """Where the files come from."""
     lines: list[str] = []
-    for name in ("cpu", "system", "python", "packages"):
+    for name in ("cpu", "system", "python", "packages", "programs"):
         values = dict.fromkeys(machine[name] for machine in results.machines.values() if name in machine)
         lines += [f"* {name}: {value}" for value in values]
     lines += write_buffers(results, "data_channel")
+    lines += [f"* {source}: {note}" for source, notes in results.notes.items() for note in notes]
     if not lines:
         return []
     lines = ["## Where it was measured", "", *lines]
@@ -227,6 +230,14 @@ PARTS: dict[str, Part] = {
         (),
         "Connections that one process makes one after the other and keeps, pairs that do nothing, and rooms in which",
         "everybody connects with everybody, spread over so many processes.",
+        turned=True,
+    ),
+    "growth": section(
+        "What does not grow",
+        "growth",
+        (),
+        "CPU time of both ends: for a GB, by how much there is in all, and for a message, by how many are queued at",
+        "once.",
         turned=True,
     ),
     "media": section(

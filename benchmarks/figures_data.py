@@ -21,11 +21,13 @@ class Results:
 
     :ivar rows: by name of the file, row (a stack and its loop, mostly) and column; medians of repetitions.
     :ivar machines: by name of the file, where that was measured.
+    :ivar notes: by name of the file, what could not be measured there.
     :ivar buffers: by name of the file and row, the socket buffers that were granted: receive, send.
     """
 
     rows: dict[str, Rows] = field(default_factory=dict)
     machines: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
     buffers: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
 
     def value(self, source: str, row: str, column: str) -> float | None:
@@ -57,6 +59,8 @@ def read_results(folder: Path) -> Results:
         if rows:
             results.rows[path.stem] = rows
             results.machines[path.stem] = content.get("machine", {})
+            failures = [f"failed: {failure}" for failure in content.get("failures", ())]
+            results.notes[path.stem] = [*content.get("notes", ()), *failures]
             granted = content.get("granted_socket_buffers", {})
             results.buffers[path.stem] = {label: (sizes[0], sizes[1]) for label, sizes in granted.items()}
     return results
