@@ -134,7 +134,8 @@ def goals_table(results: Results, goals: tuple[Goal, ...]) -> list[str]:
         best = goal.best_peer(results)
         peer = "-" if best is None else f"{show(best[1], goal.digits)} ({best[0]})"
         cells = [show(goal.measured(results, loop), goal.digits) for loop in LOOPS]
-        lines.append(f"| {goal.what} | {goal.goal} | {peer} | {' | '.join(cells)} | {goal.verdict(results)} |")
+        verdict = goal.verdict(results).replace("missed", "**missed**")
+        lines.append(f"| {goal.what} | {goal.goal} | {peer} | {' | '.join(cells)} | {verdict} |")
     return lines
 
 
