@@ -15,6 +15,7 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
 from peerix import PeerixError
+from peerix.core.rtp.header_extensions import ColorSpace
 from peerix.media.codecs import (
     EncoderSettings,
     decodable,
@@ -235,6 +236,20 @@ def test_an_unknown_type_names_the_known_ones() -> None:
 
 def test_all_that_is_encoded_can_be_decoded() -> None:
     assert sorted(encodable()) == sorted(decodable())
+
+
+def test_what_the_sender_says_of_colours_is_said_of_the_pictures() -> None:
+    """VP8 itself cannot say it."""
+    red = av.VideoFrame.from_ndarray(np.full((120, 160, 3), (200, 40, 40), np.uint8), format="rgb24")
+    wide = red.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG)
+    wide.colorspace, wide.color_range = Colorspace.DEFAULT, ColorRange.UNSPECIFIED  # the encoder takes it as it is
+    wide.pts, wide.time_base = 0, Fraction(1, 30)
+    encoder = find_encoder("video/VP8")(SETTINGS)
+    (encoded,) = encoder.encode(wide, key_frame=True)
+    encoder.close()
+    encoded.color_space = ColorSpace(1, 1, 1, is_full_range=True)
+    (decoded,) = decode("video/VP8", [encoded])
+    assert decoded.to_ndarray(format="rgb24").mean((0, 1)) == pytest.approx((200, 40, 40), abs=4)
 
 
 @pytest.mark.parametrize("mime", VIDEO)

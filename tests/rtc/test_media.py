@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from anyio import (
 from av import AudioFrame, VideoFrame
 
 from peerix.core.errors import LocalProtocolError
-from peerix.media import AudioSource, EncodedFrame, MediaStream, MediaTrack, TestSource, VideoSource
+from peerix.media import AudioSource, EncodedFrame, MediaTrack, TestSource, VideoSource
 from peerix.media.test_source import PictureMaker, read_number
 from peerix.rtc import (
     EncodedTrack,
@@ -35,50 +34,18 @@ from peerix.rtc import (
 )
 from peerix.rtc.media_track import MONOTONIC
 from tests.support.connections import LOOPBACK, negotiate
+from tests.support.media_pairs import next_event, pair, take
 from tests.support.pictures import pitch_of, play_tone, psnr, samples_of
 from tests.support.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from peerix.rtc import EventStream, ReceivedTrack
+    from peerix.rtc import ReceivedTrack
 
 pytestmark = pytest.mark.anyio
 
 SIZE = (160, 120)
-
-
-@asynccontextmanager
-async def pair(
-    *tracks: MediaTrack[Any], stream: MediaStream[Any] | None = None
-) -> AsyncGenerator[tuple[PeerConnection, PeerConnection, list[ReceivedTrack]]]:
-    """Two connections; what the first one sends, and what of it the second one receives."""
-    async with PeerConnection(LOOPBACK) as a, PeerConnection(LOOPBACK) as b, b.events() as events:
-        for track in tracks:
-            a.add_transceiver(track, direction="sendonly", streams=[stream] if stream else ())
-        await negotiate(a, b)
-        received = [(await next_event(events, TrackReceived)).track for _ in tracks]
-        yield a, b, received
-
-
-async def next_event(events: EventStream, kind: type[Any]) -> Any:
-    """The next event of a kind."""
-    with fail_after(PATIENCE):
-        async for event in events:
-            if isinstance(event, kind):
-                return event
-    raise AssertionError(f"the connection ended before a {kind.__name__}")
-
-
-async def take(track: MediaTrack[Any], count: int) -> list[Any]:
-    """The next frames of a track."""
-    frames: list[Any] = []
-    with fail_after(PATIENCE):
-        async for frame in track:
-            frames.append(frame)
-            if len(frames) == count:
-                return frames
-    raise AssertionError(f"the track ended after {len(frames)} frames")
 
 
 async def test_pictures_arrive_as_they_were_sent() -> None:
@@ -331,42 +298,6 @@ async def test_encoded_sound_is_handed_on_unchanged() -> None:
             with fail_after(PATIENCE):
                 frames = [await reader.receive() for _ in range(5)]
     assert [frame.data for frame in frames] == [bytes([0x78, number]) * 40 for number in range(5)]
-
-
-@pytest.mark.parametrize("rotation", [90, pytest.param(270, marks=pytest.mark.slow)])
-async def test_how_pictures_are_to_be_turned_arrives_with_them(rotation: int) -> None:
-    async with TestSource(*SIZE) as source, pair(source.video) as (_, _, (track,)):
-        assert (await take(track.encoded, 1))[0].rotation == 0
-        source.video.rotation = rotation
-        await until(lambda: track.rotation == rotation)
-        assert (await take(track.encoded, 1))[0].rotation == rotation
-
-
-@pytest.mark.slow
-async def test_a_picture_that_is_sent_on_is_still_to_be_turned() -> None:
-    async with TestSource(*SIZE) as source, pair(source.video) as (_, _, (track,)):
-        source.video.rotation = 90
-        for what in (track, track.encoded):
-            async with pair(what) as (_, _, (again,)):
-                await take(again.encoded, 1)
-                await until(partial(_is_turned, again, 90))
-
-
-def _is_turned(track: ReceivedTrack, rotation: int) -> bool:
-    return track.rotation == rotation
-
-
-async def test_how_loud_sound_is_arrives_with_it() -> None:
-    microphone = AudioSource(channels=1)
-    async with pair(microphone) as (_, b, (track,)), create_task_group() as tasks:
-        tasks.start_soon(play_tone, microphone, 440.0)
-        frames = await take(track.encoded, 20)
-        # A tone of a quarter of full scale is 15 dB below a square wave of all of it.
-        assert {frame.level for frame in frames[10:]} == {15}
-        stats = (await b.get_stats()).values()
-        [level] = [each["audioLevel"] for each in stats if each["type"] == "inbound-rtp"]
-        assert level == pytest.approx(0.178, abs=0.001)
-        tasks.cancel_scope.cancel()
 
 
 async def test_a_codec_that_the_other_side_does_not_take_is_an_event() -> None:

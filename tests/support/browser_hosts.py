@@ -65,7 +65,7 @@ class Kind:
 
 
 KINDS = {
-    "chromium": Kind(Chromium, "chromium", alone=False, cannot=frozenset(LACKS["chromium"])),
+    "chromium": Kind(Chromium, "chromium", alone=False),
     "firefox": Kind(Firefox, "firefox-esr", cannot=frozenset(LACKS["firefox"])),
     "chromium-mdns": Kind(Chromium, "chromium", hides=True),
     "firefox-mdns": Kind(Firefox, "firefox-esr", hides=True),

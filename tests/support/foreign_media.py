@@ -56,6 +56,11 @@ class ForeignTransceiver:
         """Send something else."""
         await self._ask("replaceTrack", source=source)
 
+    async def audio_levels(self) -> list[float | None]:
+        """How loud what it receives is, as the sender says (W3C getSynchronizationSources), from 0 to 1."""
+        sources: list[dict[str, float | None]] = await self._ask("synchronizationSources")
+        return [source.get("audioLevel") for source in sources]
+
     async def remove_track(self) -> None:
         """Send nothing."""
         await self._ask("removeTrack")

@@ -54,9 +54,6 @@ LACKS: dict[str, dict[str, str]] = {
         "H264": "its npm package is built without OpenH264",
         "AV1": "its npm package is built without an encoder for it",
     },
-    "chromium": {
-        "colours in the usual range": "it sends canvases in BT.709 with the full range, and says so in H.264 only",
-    },
     "firefox": {
         "H264": "it would download OpenH264, which Debian does not ship",
         "Web Audio": "its AudioContext does not run without a sound device",

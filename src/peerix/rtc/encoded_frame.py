@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from peerix.core.rtp.header_extensions import ColorSpace
 
 
 @dataclass(slots=True)
@@ -15,6 +19,7 @@ class EncodedFrame:
     :ivar duration: seconds; 0 where it is not known.
     :ivar codec: its MIME type, such as "video/VP8"; empty where it goes without saying.
     :ivar rotation: degrees clockwise by which the picture is to be turned: 0, 90, 180 or 270.
+    :ivar color_space: what its colours mean, where the other side says so beside the codec.
     :ivar level: how loud the sound is, from 0, the loudest, to 127, silence (RFC 6464); None where it is not known.
     """
 
@@ -25,3 +30,4 @@ class EncodedFrame:
     codec: str = ""
     rotation: int = 0
     level: int | None = None
+    color_space: ColorSpace | None = None

@@ -239,6 +239,8 @@ class MediaLink:
         is_sending = association.direction is not None and association.direction.sends
         connected = self._session.connection_state is ConnectionState.CONNECTED
         sender.update(association.send if is_sending and connected and not core.stopping else None)
+        if sender.playout_delay is not None and core.mid is not None and self._transport is not None:
+            self._transport.set_playout_delay(core.mid, *sender.playout_delay)
 
     def send(self, mid: str, rid: str, frame: EncodedFrame, timestamp: int, captured_at: float) -> None:
         """Send an encoded frame."""

@@ -78,7 +78,17 @@ class ReceivedTrack(MediaTrack[Any]):
         """Take a frame of video."""
         self.rotation = self.encoded.rotation = event.rotation
         frame = event.frame
-        self._take(Unit(event.codec, frame.data, event.time, 0.0, frame.key_frame, rotation=event.rotation))
+        self._take(
+            Unit(
+                event.codec,
+                frame.data,
+                event.time,
+                0.0,
+                frame.key_frame,
+                rotation=event.rotation,
+                color_space=frame.color_space,
+            )
+        )
 
     def handle_sound(self, event: SoundReceived) -> None:
         """Take a piece of sound, or the news that one is missing."""

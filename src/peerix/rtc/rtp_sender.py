@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from peerix.rtc.media_track import Kind, MediaTrack
 
 
+MAX_PLAYOUT_DELAY = 40.95
+"""Seconds, as much as the header extension has room for."""
+
+
 class SenderHost(Protocol):
     """The connection of a sender."""
 
@@ -68,9 +72,20 @@ class RtpSender:
     :ivar kind: "audio" or "video".
     :ivar encodings: what is sent of each encoding.
     :ivar has_sent: whether it ever was agreed on that it sends.
+    :ivar playout_delay: what the receiver is asked to wait, see `set_playout_delay`; None leaves it to the receiver.
     """
 
-    __slots__ = ("_host", "_parameters", "_scope", "_track", "encodings", "has_sent", "kind", "stopped")
+    __slots__ = (
+        "_host",
+        "_parameters",
+        "_scope",
+        "_track",
+        "encodings",
+        "has_sent",
+        "kind",
+        "playout_delay",
+        "stopped",
+    )
 
     def __init__(
         self, kind: Kind, host: SenderHost, track: MediaTrack[Any] | None, parameters: Sequence[RtpEncodingParameters]
@@ -78,6 +93,7 @@ class RtpSender:
         self.kind: Kind = kind
         self.stopped = False
         self.has_sent = False
+        self.playout_delay: tuple[float, float] | None = None
         self._host = host
         self._track = track
         self._parameters = [replace(each) for each in parameters] or [RtpEncodingParameters()]
@@ -133,6 +149,21 @@ class RtpSender:
             raise LocalProtocolError("tones need a track of audio that is being sent")
         for digit in digits.upper():
             self._host.send_tone(plan.mid, digit, duration, gap)
+
+    def set_playout_delay(self, minimum: float, maximum: float) -> None:
+        """Ask the receiver to show pictures so long after they came, where it knows of that, as Chromium does.
+
+        0 to 0 is as soon as can be, for what somebody steers by; a second or two is for those who only watch, whom no
+        jitter is to disturb. Said again it changes the wish.
+
+        :param minimum: seconds.
+        :param maximum: seconds, 40.95 at most.
+        :raises LocalProtocolError: the sender sends no pictures, or these are no such seconds.
+        """
+        if self.kind != "video" or not 0 <= minimum <= maximum <= MAX_PLAYOUT_DELAY:
+            raise LocalProtocolError(f"pictures are shown 0 to {MAX_PLAYOUT_DELAY} seconds after they came")
+        self.playout_delay = (minimum, maximum)
+        self._host.update_sender(self)
 
     async def replace_track(self, track: MediaTrack[Any] | None) -> None:
         """Send another track, or nothing, without a negotiation.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerix.core.jsep import BoundCodec
+    from peerix.core.rtp.header_extensions import ColorSpace
     from peerix.rtc.codec_registry import Decoder
 
 MAX_BATCH = 25
@@ -32,11 +33,20 @@ class Unit(NamedTuple):
     silence: bool = False
     rotation: int = 0
     level: int | None = None
+    color_space: ColorSpace | None = None
 
     def frame(self, data: bytes) -> EncodedFrame:
         """What a decoder takes, and who reads encoded frames."""
-        mime_type = self.codec.codec.mime_type
-        return EncodedFrame(data, self.time, self.key_frame, self.duration, mime_type, self.rotation, self.level)
+        return EncodedFrame(
+            data,
+            self.time,
+            self.key_frame,
+            self.duration,
+            self.codec.codec.mime_type,
+            self.rotation,
+            self.level,
+            self.color_space,
+        )
 
 
 class _Decoding:

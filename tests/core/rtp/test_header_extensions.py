@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from peerix.core.rtp.header_extensions import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
+    COLOR_SPACE,
     MID,
     PLAYOUT_DELAY,
     REPAIRED_RID,
@@ -16,6 +17,7 @@ from peerix.core.rtp.header_extensions import (
     TRANSPORT_SEQUENCE,
     VIDEO_ORIENTATION,
     AudioLevel,
+    ColorSpace,
     ExtensionMap,
     HeaderExtensions,
     PlayoutDelay,
@@ -27,7 +29,17 @@ from peerix.core.rtp.header_extensions import (
 from peerix.core.rtp.packet import RtpPacket, read_packet
 from peerix.core.rtp.packet_writer import PacketWriter
 
-ALL = (MID, RID, REPAIRED_RID, ABS_SEND_TIME, TRANSPORT_SEQUENCE, AUDIO_LEVEL, VIDEO_ORIENTATION, PLAYOUT_DELAY)
+ALL = (
+    MID,
+    RID,
+    REPAIRED_RID,
+    ABS_SEND_TIME,
+    TRANSPORT_SEQUENCE,
+    AUDIO_LEVEL,
+    VIDEO_ORIENTATION,
+    PLAYOUT_DELAY,
+    COLOR_SPACE,
+)
 NAMES = st.text("abcdefgh0123456789", min_size=1, max_size=16)
 
 VALUES = st.builds(
@@ -40,6 +52,7 @@ VALUES = st.builds(
     st.none() | st.builds(AudioLevel, st.integers(0, 127), st.booleans()),
     st.none() | st.builds(VideoOrientation, st.sampled_from((0, 90, 180, 270)), st.booleans(), st.booleans()),
     st.none() | st.just(PlayoutDelay(0.05, 0.4)),
+    st.none() | st.builds(ColorSpace, *[st.integers(0, 255)] * 3, st.booleans()),
 )
 
 
@@ -87,6 +100,14 @@ def test_a_name_that_is_no_text_is_as_if_absent() -> None:
 def test_values_are_read_back(first: int, values: HeaderExtensions) -> None:
     extensions = ExtensionMap(enumerate(ALL, first))
     assert extensions.read(packet_with(*extensions.write(values))) == values
+
+
+@pytest.mark.parametrize("rest", ["", "00" * 24])
+def test_colours_are_read_with_and_without_the_brightness_of_hdr(rest: str) -> None:
+    extensions = ExtensionMap([(20, COLOR_SPACE)])
+    data = bytes.fromhex("01010120" + rest)
+    read = extensions.read(packet_with(0x1000, bytes((20, len(data))) + data))
+    assert read.color_space == ColorSpace(1, 1, 1, is_full_range=True)
 
 
 def test_what_was_not_negotiated_is_not_written() -> None:

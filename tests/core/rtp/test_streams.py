@@ -18,6 +18,7 @@ from peerix.core.rtp.header_extensions import (
     TRANSPORT_SEQUENCE,
     VIDEO_ORIENTATION,
     AudioLevel,
+    ColorSpace,
     ExtensionMap,
     HeaderExtensions,
     PlayoutDelay,
@@ -259,6 +260,16 @@ def test_a_picture_is_turned_by_what_its_own_packets_say() -> None:
     assert [frame.rotation for frame in receiving.receive(second, NO_EXTENSIONS, 1.1)] == [0, 270]
     receiving.receive(second, HeaderExtensions(orientation=VideoOrientation(90)), 1.1)
     assert receiving.receive(packet_of(sending, 3), NO_EXTENSIONS, 1.1)[0].rotation == 270
+
+
+def test_what_colours_mean_holds_until_something_else_is_said() -> None:
+    sending, receiving, full = sender(), receiver(), ColorSpace(1, 1, 1, is_full_range=True)
+    said: list[ColorSpace | None] = []
+    for index, colors in enumerate((None, full, None)):
+        extensions = HeaderExtensions(color_space=colors)
+        frames = receiving.receive(packet_of(sending, index), extensions, 1.0)
+        said += [frame.color_space for frame in frames]
+    assert said == [None, full, full]
 
 
 def test_capture_times_come_from_sender_reports() -> None:

@@ -6,6 +6,7 @@ import itertools
 import random
 
 from peerix.core.jsep import BoundCodec, CreatedBy, Outgoing, RtpParameters, Transceiver
+from peerix.core.rtp.header_extensions import PlayoutDelay
 from peerix.core.session.media import DEFAULT_CAPABILITIES
 from peerix.core.session.media.sending import OutgoingFrame, Sending
 
@@ -75,3 +76,10 @@ def test_orientation_travels_with_key_frames_and_changes_only() -> None:
     turned = OutgoingFrame(FRAME.data, 3000, 1.0, rotation=90)
     said = [encoding.packetize(made.codec, one, None)[-1].marks for one in (key, FRAME, turned, turned, key)]
     assert [marks is not None and marks.orientation is not None for marks in said] == [True, False, True, False, True]
+
+
+def test_a_playout_delay_travels_with_the_first_packet_of_a_frame_and_the_last() -> None:
+    made = sending(transceiver(), agreed())
+    key = OutgoingFrame(b"\x10\0\0\x9d\x01\x2a" + bytes(3000), 0, 1.0)
+    marks = [packet.marks for packet in made.encodings[""].packetize(made.codec, key, PlayoutDelay(0.1, 0.2))]
+    assert [each is not None and each.playout_delay == PlayoutDelay(0.1, 0.2) for each in marks] == [True, False, True]

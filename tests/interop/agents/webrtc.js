@@ -208,6 +208,9 @@ export class WebRtcAgent {
       return { mid, direction, currentDirection };
     },
 
+    synchronizationSources: ({ transceiver }) =>
+      this.#transceivers[transceiver].receiver.getSynchronizationSources().map(({ audioLevel }) => ({ audioLevel })),
+
     nextTrack: ({ connection }) => this.#connections[connection].tracks.get(),
 
     trackState: ({ track }) => {

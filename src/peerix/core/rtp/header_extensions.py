@@ -29,6 +29,8 @@ AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 VIDEO_ORIENTATION = "urn:3gpp:video-orientation"
 """3GPP TS 26.114 section 7.4.5."""
 PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
+"""Chromium's: what the colours of a picture mean, where its codec does not say (VP8) or not always does."""
 
 ONE_BYTE_PROFILE = 0xBEDE
 TWO_BYTE_PROFILE = 0x1000
@@ -38,6 +40,8 @@ ABS_SEND_TIME_UNITS = 1 << 18
 
 PLAYOUT_DELAY_UNIT = 0.01
 """Seconds; the 12 bits hold at most 40.95."""
+
+_LIMITED_RANGE, _FULL_RANGE = 1, 2
 
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -132,6 +136,16 @@ class PlayoutDelay:
     maximum: float
 
 
+@dataclass(slots=True, frozen=True)
+class ColorSpace:
+    """What the colours of a picture mean: numbers of ITU-T H.273, and whether they take the full range of a byte."""
+
+    primaries: int
+    transfer: int
+    matrix: int
+    is_full_range: bool
+
+
 @dataclass(slots=True)
 class HeaderExtensions:
     """The values of the extensions known here; None for what a packet does not carry."""
@@ -145,6 +159,7 @@ class HeaderExtensions:
     audio_level: AudioLevel | None = None
     orientation: VideoOrientation | None = None
     playout_delay: PlayoutDelay | None = None
+    color_space: ColorSpace | None = None
 
 
 NO_EXTENSIONS = HeaderExtensions()
@@ -191,6 +206,7 @@ class ExtensionMap:
             _write_audio_level(values.audio_level),
             _write_orientation(values.orientation),
             _write_playout_delay(values.playout_delay),
+            _write_color_space(values.color_space),
         )
         return [(identifier, value) for identifier, value in zip(self._ids, data, strict=True) if identifier and value]
 
@@ -251,6 +267,12 @@ def _read_playout_delay(values: HeaderExtensions, data: bytes) -> None:
         values.playout_delay = PlayoutDelay(minimum, maximum)
 
 
+def _read_color_space(values: HeaderExtensions, data: bytes) -> None:
+    # Behind that come the brightness values of HDR, in 24 bytes more.
+    if len(data) in {4, 28}:
+        values.color_space = ColorSpace(data[0], data[1], data[2], data[3] >> 4 & 3 == _FULL_RANGE)
+
+
 # In the order in which `ExtensionMap.elements` gives the values.
 _READERS: dict[str, Callable[[HeaderExtensions, bytes], None]] = {
     MID: _read_mid,
@@ -261,6 +283,7 @@ _READERS: dict[str, Callable[[HeaderExtensions, bytes], None]] = {
     AUDIO_LEVEL: _read_audio_level,
     VIDEO_ORIENTATION: _read_orientation,
     PLAYOUT_DELAY: _read_playout_delay,
+    COLOR_SPACE: _read_color_space,
 }
 
 
@@ -279,3 +302,10 @@ def _write_playout_delay(value: PlayoutDelay | None) -> bytes | None:
         return None
     minimum, maximum = (min(max(round(x / PLAYOUT_DELAY_UNIT), 0), 0xFFF) for x in (value.minimum, value.maximum))
     return (minimum << 12 | maximum).to_bytes(3, "big")
+
+
+def _write_color_space(value: ColorSpace | None) -> bytes | None:
+    if value is None:
+        return None
+    extent = _FULL_RANGE if value.is_full_range else _LIMITED_RANGE
+    return bytes((value.primaries, value.transfer, value.matrix, extent << 4))

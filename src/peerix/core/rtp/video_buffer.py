@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from peerix.core.rtp.header_extensions import ColorSpace
     from peerix.core.rtp.packet import RtpPacket
     from peerix.core.rtp.payload.video import VideoDepacketizer
 
@@ -42,6 +43,8 @@ class ReceivedFrame:
     """When it is to be shown so that few come too late; advice for those who play."""
     rotation: int = 0
     """Degrees by which to turn the picture."""
+    color_space: ColorSpace | None = None
+    """What its colours mean, where the sender says so beside the codec."""
 
 
 @dataclass(slots=True)

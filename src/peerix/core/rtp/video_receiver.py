@@ -6,7 +6,8 @@ the playout delay and the sender's clock.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from peerix.core.rtp.clock import SenderClock, Unwrapper
 from peerix.core.rtp.nack import NackGenerator
@@ -20,7 +21,7 @@ from peerix.core.rtp.video_buffer import VideoBuffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from peerix.core.rtp.header_extensions import HeaderExtensions
+    from peerix.core.rtp.header_extensions import ColorSpace, HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket
     from peerix.core.rtp.payload import VideoDepacketizer
     from peerix.core.rtp.rtcp import RtcpPacket, SenderReport
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 MAXIMUM_PLAYOUT_DELAY = 1.0
 """Seconds of advised playout delay, at most."""
 
-MAX_TURNS = 64
-"""Packets that say how a picture is turned, whose frames are not whole yet."""
+MAX_SAID = 64
+"""Packets that say how a picture is turned or what its colours mean, whose frames are not whole yet."""
+
+ValueT = TypeVar("ValueT")
 
 
 class VideoReceiver:
@@ -41,6 +44,7 @@ class VideoReceiver:
     """
 
     __slots__ = (
+        "_colors",
         "_formats",
         "_rtx",
         "_sender_ssrc",
@@ -72,7 +76,8 @@ class VideoReceiver:
         self.buffer: VideoBuffer | None = None
         self.payload_type: int | None = None
         self.playout = PlayoutDelay(VIDEO_CLOCK_RATE, 0.0, MAXIMUM_PLAYOUT_DELAY)
-        self._turns = _Turns()
+        self._turns = _Said(0)
+        self._colors: _Said[ColorSpace | None] = _Said(None)
         self._unwrapper = Unwrapper(32)
 
     def receive(self, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedFrame]:
@@ -156,7 +161,8 @@ class VideoReceiver:
         self.clock = SenderClock(VIDEO_CLOCK_RATE)
         self.buffer = None
         self.payload_type = None
-        self._turns = _Turns()
+        self._turns = _Said(0)
+        self._colors = _Said(None)
         if self.nack is not None:
             self.nack = NackGenerator(self.nack.deadline)
         return self.statistics
@@ -164,6 +170,8 @@ class VideoReceiver:
     def _take_extensions(self, extended: int, extensions: HeaderExtensions) -> None:
         if extensions.orientation is not None:
             self._turns.receive(extended, extensions.orientation.rotation)
+        if extensions.color_space is not None:
+            self._colors.receive(extended, extensions.color_space)
         if extensions.playout_delay is not None:
             self.playout.set_bounds(extensions.playout_delay.minimum, extensions.playout_delay.maximum)
 
@@ -181,6 +189,7 @@ class VideoReceiver:
             self.playout.arrived(time, now)
             frame.playout_at = self.playout.playout_at(time)
             frame.rotation = self._turns.take(frame.end)
+            frame.color_space = self._colors.take(frame.end)
             if self.statistics is not None:
                 self.statistics.counters.frames += 1
                 self.statistics.counters.key_frames += frame.key_frame
@@ -189,26 +198,29 @@ class VideoReceiver:
         return frames
 
 
-class _Turns:
-    """By how many degrees to turn each frame: packets say it that may come long before their frame is whole."""
+class _Said(Generic[ValueT]):
+    """What holds for each frame until something else is said: packets say it long before their frame is whole.
 
-    __slots__ = ("_ended", "_rotation", "_said")
+    :param value: what holds before anything was said.
+    """
 
-    def __init__(self) -> None:
-        self._said: list[tuple[int, int]] = []
+    __slots__ = ("_ended", "_said", "_value")
+
+    def __init__(self, value: ValueT) -> None:
+        self._said: list[tuple[int, ValueT]] = []
         self._ended = -1
-        self._rotation = 0
+        self._value = value
 
-    def receive(self, extended: int, rotation: int) -> None:
+    def receive(self, extended: int, value: ValueT) -> None:
         """Take what a packet says, unless its frame has left: it came twice."""
         if extended >= self._ended:
-            self._said.append((extended, rotation))
-            self._said.sort()
-            del self._said[:-MAX_TURNS]
+            self._said.append((extended, value))
+            self._said.sort(key=itemgetter(0))
+            del self._said[:-MAX_SAID]
 
-    def take(self, end: int) -> int:
-        """Give the rotation of the frame that ends there."""
+    def take(self, end: int) -> ValueT:
+        """Give what holds for the frame that ends there."""
         while self._said and self._said[0][0] < end:
-            self._rotation = self._said.pop(0)[1]
+            self._value = self._said.pop(0)[1]
         self._ended = end
-        return self._rotation
+        return self._value

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.codec.context import ThreadType
 from av.error import FFmpegError
+from av.video.reformatter import ColorRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,9 @@ TIME_BASE = Fraction(1, 1_000_000)
 
 MAX_THREADS = 4
 """Threads a decoder of video."""
+
+MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+"""Numbers of H.273, and of FFmpeg, by which colours are turned into brightness and difference: BT.709, 601, 2020."""
 
 MAX_PIXELS = 8192 * 4320
 """The largest picture that is decoded; the other side says how large it is."""
@@ -111,6 +115,22 @@ class FfmpegAudioDecoder(FfmpegDecoder["av.AudioFrame"]):
         return [frame]
 
 
+class FfmpegVideoDecoder(FfmpegDecoder["av.VideoFrame"]):
+    """A decoder of video. Its pictures say what their colours mean where somebody does, be it beside the codec."""
+
+    __slots__ = ()
+
+    def decode(self, frame: EncodedFrame) -> list[VideoFrame]:
+        """Decode one frame; empty when it cannot be decoded."""
+        frames = super().decode(frame)
+        told = frame.color_space
+        if told is not None and told.matrix in MATRICES:
+            for decoded in frames:
+                decoded.colorspace = told.matrix
+                decoded.color_range = ColorRange.JPEG if told.is_full_range else ColorRange.MPEG
+        return frames
+
+
 def _prepare_video(context: av.CodecContext) -> None:
     # Threads by frame would hold frames back, and hang when they are freed with some inside.
     context.thread_type = ThreadType.SLICE
@@ -128,7 +148,7 @@ def video_decoder(name: str) -> Callable[[dict[str, str]], Decoder[VideoFrame]]:
     prepare = _prepare_dav1d if name == "libdav1d" else _prepare_video
 
     def create(parameters: dict[str, str]) -> Decoder[VideoFrame]:
-        return FfmpegDecoder[av.VideoFrame](name, prepare)
+        return FfmpegVideoDecoder(name, prepare)
 
     return create
 

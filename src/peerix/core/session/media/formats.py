@@ -6,6 +6,7 @@ from peerix.core.jsep import Codec, Extension, MediaCapabilities
 from peerix.core.rtp.header_extensions import (
     ABS_SEND_TIME,
     AUDIO_LEVEL,
+    COLOR_SPACE,
     MID,
     PLAYOUT_DELAY,
     REPAIRED_RID,
@@ -47,6 +48,7 @@ EXTENSIONS = (
     Extension(REPAIRED_RID, 11, ("video",)),
     Extension(VIDEO_ORIENTATION, 13, ("video",)),
     Extension(PLAYOUT_DELAY, 5, ("video",)),
+    Extension(COLOR_SPACE, 8, ("video",)),
 )
 
 DEFAULT_CAPABILITIES = MediaCapabilities((*AUDIO_CODECS, *VIDEO_CODECS), EXTENSIONS)

@@ -74,8 +74,11 @@ class Encoding:
         is_video = bound.codec.kind == "video"
         payloads = self._video_payloads(bound, frame.data) if is_video else [frame.data]
         packets = self.stream.number(payloads, bound.payload_type, frame.timestamp, frame.captured_at, marker=is_video)
-        if packets:
-            packets[-1].marks = self._marks(bound, frame, delay)
+        if packets and (marks := self._marks(bound, frame, delay)) is not None:
+            if marks.playout_delay is not None:
+                # Chromium looks for it in the first packet of a frame, and for the orientation in the last one.
+                packets[0].marks = HeaderExtensions(playout_delay=marks.playout_delay)
+            packets[-1].marks = marks
         self.stream.counters.frames += 1
         return packets
 
