@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
-from anyio import fail_after
+from anyio import fail_after, to_thread
 
 from tests.support.chromium import ChromiumPage
 from tests.support.waiting import PATIENCE
@@ -19,6 +20,7 @@ from tests.support.waiting import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.api.cli.processes import Cli
     from tests.support.browsers import Browser, Page
 
 ROOT = Path(__file__).parents[2]
@@ -205,3 +207,12 @@ class ExamplePage:
 def _is_whole(file: Path) -> bool:
     """Whether a browser has saved all of a file: until then it has a name of its own, and this one holds its place."""
     return file.exists() and file.stat().st_size > 0 and list(file.parent.iterdir()) == [file]
+
+
+def _wait(command: Cli, event: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return command.wait_event(event, **fields)
+
+
+async def event_of(command: Cli, event: str, /, **fields: Any) -> dict[str, Any]:
+    """Wait for what a command with `--json` says."""
+    return await to_thread.run_sync(partial(_wait, command, event, fields))

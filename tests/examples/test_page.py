@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
-import av
 import pytest
-from anyio import to_thread
 
 from peerix import NatsDriver, Peer
+from tests.examples.pages import event_of
 from tests.support.components import require_program
 from tests.support.nats_server import WebSocketNatsServer, free_port
 from tests.support.peers import is_connected
@@ -30,14 +27,6 @@ if TYPE_CHECKING:
     Open = Callable[[], Awaitable[ExamplePage]]
 
 pytestmark = pytest.mark.anyio
-
-
-def _wait(command: Cli, event: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return command.wait_event(event, **fields)
-
-
-async def event_of(command: Cli, event: str, /, **fields: Any) -> dict[str, Any]:
-    return await to_thread.run_sync(partial(_wait, command, event, fields))
 
 
 @pytest.fixture
@@ -58,35 +47,6 @@ async def test_the_page_and_a_terminal_see_what_the_other_says(page: ExamplePage
     await page.until_shown("hello from a terminal")
     await page.say("hello from the page")
     await event_of(terminal, "message", data="hello from the page", peer_name="Ada")
-
-
-@pytest.mark.slow
-async def test_the_page_shows_what_a_terminal_publishes(page: ExamplePage, cli: Start, room: str) -> None:
-    await page.join(room, "Ada")
-    terminal = cli("publish", "testsrc", "--size", "160x120", "--room", room, "--name", "Robot")
-    await page.until("document.querySelector('#stage video')?.videoWidth === 160")
-    await page.until("document.querySelector('#stage video').currentTime > 0.2")
-    await page.until_shown("Robot")
-    await to_thread.run_sync(terminal.signal, signal.SIGTERM)
-    await page.until("document.querySelector('#stage').childElementCount === 0")
-
-
-@pytest.mark.slow
-async def test_a_terminal_records_the_camera_of_the_page(
-    page: ExamplePage, cli: Start, room: str, tmp_path: Path
-) -> None:
-    terminal = cli("record", "--room", room, "--output", tmp_path / "takes", "--name", "Recorder")
-    await event_of(terminal, "joined")
-    await page.join(room, "Ada")
-    await page.until_connected("Recorder")
-    await page.click("#camera")
-    await event_of(terminal, "recording", label="camera", kinds=["audio", "video"])
-    await page.until("document.querySelector('#stage .own video').currentTime > 1")
-    await page.click("#camera")
-    recorded = await event_of(terminal, "recorded", label="camera")
-    with av.open(str(recorded["path"])) as container:
-        assert {stream.type for stream in container.streams} == {"audio", "video"}
-        assert sum(1 for _ in container.decode(video=0)) > 5
 
 
 async def test_a_file_from_the_page_arrives_in_the_folder_of_a_terminal(
