@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.scenarios import Result, worst
-from tools.manifest import join_reports, write_manifest
+from tools.manifest import join_reports, update, write_manifest
 from tools.readme import read_blocks, write_script
 
 if TYPE_CHECKING:
@@ -76,6 +76,24 @@ def test_the_manifest_has_one_line_a_scenario(tmp_path: Path) -> None:
     text = (tmp_path / "manifest.json").read_text()
     assert '\n  "tests/a.py::test_b": {"result": "skipped: no x", "cases": 1}\n' in text
     assert json.loads(text)["results"] == {"skipped": 1}
+
+
+def test_the_manifest_takes_the_results_of_a_part(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.json"
+    before = {name: Result(result="failed", cases=3, backends=[]) for name in ("whole", "some cases", "not run")}
+    write_manifest(manifest, before, ["1"])
+    now = {
+        "whole": Result(result="passed", cases=3, backends=[]),
+        "some cases": Result(result="passed", cases=1, backends=[]),
+        "new": Result(result="passed", cases=1, backends=[]),
+    }
+    updated = update(manifest, now)
+    assert {name: result["result"] for name, result in updated.items()} == {
+        "whole": "passed",
+        "some cases": "failed",
+        "not run": "failed",
+        "new": "passed",
+    }
 
 
 def test_the_manifest_of_the_same_results_is_the_same_file(tmp_path: Path) -> None:

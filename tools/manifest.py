@@ -1,7 +1,8 @@
 """The manifest of scenarios, ``tests/manifest.json``: every test function with its last result.
 
-It is written by `make test-all` alone, from the reports of all its runs, and holds no times: it changes when
-a scenario comes, goes, or turns out otherwise, not because it was run once more.
+It is written by `make test-all` alone, from the reports of all its runs; with a part of the suite it takes the
+results of that part. It holds no times: it changes when a scenario comes, goes, or turns out otherwise, not because it
+was run once more.
 """
 
 from __future__ import annotations
@@ -25,10 +26,21 @@ def join_reports(reports: list[Path]) -> dict[str, Result]:
     return joined
 
 
+def update(path: Path, scenarios: dict[str, Result]) -> dict[str, Result]:
+    """What the manifest says, with newer results; those of fewer cases than before are no result of the scenario."""
+    known: dict[str, Result] = {}
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))["scenarios"]
+    for name, result in scenarios.items():
+        if name not in known or result["cases"] >= known[name]["cases"]:
+            known[name] = result
+    return known
+
+
 def write_manifest(path: Path, scenarios: dict[str, Result], orders: list[str]) -> None:
     """Write the manifest, one line a scenario."""
     head = {
-        "about": "Every test scenario with its result in the last complete `make test-all`",
+        "about": "Every test scenario with its last result in `make test-all`",
         "python": ".".join(platform.python_version_tuple()[:2]),
         "orders": orders,
         "results": dict(sorted(count_results(scenarios).items())),

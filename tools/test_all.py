@@ -2,7 +2,7 @@
 
 Runs the whole suite with ``--all`` as written, then what `make test` runs shuffled by each seed, joins the results into
 ``tests/manifest.json`` and ends with the sum of all runs in pytest's own words. With pytest arguments that choose a
-part of the suite the manifest is left as it is.
+part of the suite the manifest takes the results of that part.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.support.scenarios import count_results
-from tools.manifest import MANIFEST, join_reports, write_manifest
+from tools.manifest import MANIFEST, join_reports, update, write_manifest
 
 ORDERS = ("as written", "1", "2")
 
@@ -37,8 +37,8 @@ def main(arguments: list[str]) -> int:
         reports = [Path(folder) / f"{number}.json" for number, _ in enumerate(ORDERS)]
         codes = [run_suite(order, report, arguments) for order, report in zip(ORDERS, reports, strict=True)]
         scenarios = join_reports([report for report in reports if report.exists()])
-    if all(argument.startswith(CHOOSE_NOTHING) for argument in arguments):
-        write_manifest(MANIFEST, scenarios, list(ORDERS))
+    is_whole = all(argument.startswith(CHOOSE_NOTHING) for argument in arguments)
+    write_manifest(MANIFEST, scenarios if is_whole else update(MANIFEST, scenarios), list(ORDERS))
     counted = count_results(scenarios)
     summary = ", ".join(
         f"{counted[outcome]} {outcome}" for outcome in ("failed", "passed", "skipped") if counted[outcome]

@@ -111,10 +111,10 @@ def octaves_of(sound: Sound) -> list[float]:
 
 
 def qualities(shown: Showing, seen: Showing) -> list[float]:
-    """The PSNR of each picture that was kept on both sides, dB, in their order."""
+    """The PSNR of each picture that was kept on both sides, dB, in their order; in the size in which it was seen."""
     found: list[float] = []
     for time, frame in sorted(seen.kept.items()):
         original = min(shown.kept, key=lambda other: abs(other - time))
         if abs(original - time) < 0.01:
-            found.append(psnr(shown.kept[original], frame))
+            found.append(psnr(shown.kept[original].reformat(frame.width, frame.height), frame))
     return found
