@@ -105,6 +105,10 @@ async def test_the_page_plays_a_real_clip(page: ExamplePage, cli: Start, room: s
     await page.join(room, "Ada")
     cli("publish", clip, "--loop", "--room", room, "--name", "Robot")
     await page.until(f"{VIDEO}?.videoWidth === 1280 && {VIDEO}.videoHeight === 720")
+    # All of it is in sight.
+    await page.until(
+        "(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight)(document.querySelector('#stage'))"
+    )
     await until_more(page, "video", "framesDecoded", 20)
     began = await page.evaluate(f"{VIDEO}.currentTime")
     found: set[int] = set()
