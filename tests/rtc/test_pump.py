@@ -34,6 +34,11 @@ class OneAtATime:
         self.left -= 1
         return [(0, ADDRESS, bytes(self.size), 0)]
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is another one."""
+        return self.left > 0
+
     def next_timeout(self) -> None:
         """No timer runs."""
 

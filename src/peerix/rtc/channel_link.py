@@ -78,6 +78,9 @@ class ChannelLink:
     def send(self, channel: Channel, message: Message, now: float) -> None:
         """Queue a message, and see to it that it leaves."""
         session = self._session
+        if self._pump.flush_due:
+            session.channels.send(channel, message, now)
+            return
         idle = session.idle
         session.channels.send(channel, message, now)
         self._pump.touch(idle=idle)
@@ -172,13 +175,15 @@ class ChannelLink:
         broken = self._session.connection_state is ConnectionState.FAILED
         return BrokenResourceError() if broken else EndOfStream()
 
+    def deliver(self, event: ChannelMessage) -> None:
+        """Hand a message to its channel; `finish_batch` follows."""
+        receiver = self._shells[event.channel]
+        receiver.deliver(event.data, event.size)
+        self._touched[receiver] = None
+
     def dispatch(self, event: ChannelEvent) -> None:
-        """React to what happened to a channel."""
-        if isinstance(event, ChannelMessage):
-            receiver = self._shells[event.channel]
-            receiver.deliver(event.data, event.size)
-            self._touched[receiver] = None
-        elif isinstance(event, ChannelOpened):
+        """React to what else happened to a channel."""
+        if isinstance(event, ChannelOpened):
             self.shell(event.channel).notice_open()
         elif isinstance(event, ChannelClosing | ChannelClosed):
             shell = self._shells.get(event.channel)

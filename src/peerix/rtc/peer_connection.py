@@ -428,8 +428,11 @@ class PeerConnection(AsyncContextManagerMixin):
     # -- for the pump
 
     def _dispatch(self, events: list[SessionEvent]) -> None:
+        deliver = self._channels.deliver
         for event in events:
-            if isinstance(event, ChannelMessage | ChannelOpened | ChannelClosing | ChannelClosed | ChannelError):
+            if isinstance(event, ChannelMessage):
+                deliver(event)
+            elif isinstance(event, ChannelOpened | ChannelClosing | ChannelClosed | ChannelError):
                 self._channels.dispatch(event)
             elif isinstance(event, ChannelReceived):
                 self._hub.emit(DataChannelReceived(self._channels.receive(event.channel)))

@@ -36,6 +36,7 @@ class Pump:
 
     :param dispatch: gets every batch of events that the session reports; must not block or raise.
     :ivar after_flush: called at the end of every wake-up.
+    :ivar flush_due: the task is about to send all that has come together: who adds to that need not say so.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Pump:
         "_task_group",
         "_wake",
         "after_flush",
+        "flush_due",
         "session",
     )
 
@@ -60,6 +62,7 @@ class Pump:
         self._wake = Event()
         self._armed = 0.0
         self._busy = False
+        self.flush_due = False
 
     # -- ports
 
@@ -127,7 +130,11 @@ class Pump:
         if idle:
             self.finish(time.monotonic())
         else:
-            self._wake.set()
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        self.flush_due = True
+        self._wake.set()
 
     def _flush(self, now: float) -> None:
         session = self.session
@@ -147,7 +154,7 @@ class Pump:
             if not session.has_more:
                 break
             if sent >= MAX_FLUSH:
-                self._wake.set()
+                self._flush_soon()
                 break
         if sent and (events := session.poll_events()):
             self._dispatch(events)
@@ -190,6 +197,7 @@ class Pump:
         if self._armed <= time.monotonic() or self._armed == float("inf"):
             self._armed = 0.0
         self._wake = Event()
+        self.flush_due = False
 
 
 def _nothing() -> None:

@@ -43,7 +43,7 @@ class End:
 
     def poll(self) -> None:
         for event in self.association.poll_events():
-            self.channels.handle_event(event, START)
+            self.channels.handle_events([event], START)
         self.events += self.channels.poll_events()
 
     def take(self) -> list[ChannelEvent]:

@@ -18,11 +18,11 @@ def test_an_id_is_not_free_while_one_direction_is_open(first: type[StreamsReset 
     assert ours.id is not None
     a.close(ours)
     second = StreamsResetDone if first is StreamsReset else StreamsReset
-    a.channels.handle_event(first((ours.id,)), START)
+    a.channels.handle_events([first((ours.id,))], START)
     assert ours.state is ReadyState.CLOSING
     with pytest.raises(LocalProtocolError):
         a.open(negotiated=True, id=ours.id)
-    a.channels.handle_event(second((ours.id,)), START)
+    a.channels.handle_events([second((ours.id,))], START)
     assert (ours.state.value, a.open(negotiated=True, id=ours.id).state) == ("closed", ReadyState.OPEN)
 
 
@@ -72,5 +72,5 @@ def test_channels_are_no_longer_open_when_they_begin_to_close_or_their_associati
     a.open(negotiated=True, id=7)
     a.close(ours)
     assert (a.channels.opened, a.channels.left_open) == (2, 1)
-    a.channels.handle_event(AssociationClosed("over", by_peer=True), START)
+    a.channels.handle_events([AssociationClosed("over", by_peer=True)], START)
     assert (a.channels.opened, a.channels.left_open) == (2, 2)

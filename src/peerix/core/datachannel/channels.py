@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyState
 from peerix.core.datachannel.dcep import (
     ACK,
@@ -43,6 +45,9 @@ from peerix.core.sctp.events import (
     StreamsReset,
     StreamsResetDone,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_MAX_MESSAGE_SIZE = 65_536
 """What a peer takes that does not say (RFC 8841 section 6)."""
@@ -163,11 +168,17 @@ class DataChannels:
         events, self._events = self._events, []
         return events
 
-    def handle_event(self, event: AssociationEvent, now: float) -> None:
-        """Take an event of the association."""
-        if isinstance(event, MessageReceived):
-            self._receive(event.stream_id, event.ppid, event.data, now)
-        elif isinstance(event, AssociationEstablished):
+    def handle_events(self, events: Iterable[AssociationEvent], now: float) -> None:
+        """Take events of the association that came together."""
+        receive = self._receive
+        for event in events:
+            if isinstance(event, MessageReceived):
+                receive(event.stream_id, event.ppid, event.data, now)
+            else:
+                self._handle_event(event, now)
+
+    def _handle_event(self, event: AssociationEvent, now: float) -> None:
+        if isinstance(event, AssociationEstablished):
             self.established = True
             self._registry.limit = min(event.outbound_streams, event.inbound_streams, MAX_CHANNELS)
             self._open_waiting(now)

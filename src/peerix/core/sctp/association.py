@@ -302,6 +302,8 @@ class Association:
 
     def poll_events(self) -> list[AssociationEvent]:
         """Return what happened since the last call, and forget it."""
+        if not self._events:
+            return []
         events = self._events[:]
-        self._events.clear()
+        self._events.clear()  # the same list: the parts of the association hold it
         return events

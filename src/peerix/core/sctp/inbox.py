@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.sctp.config import MAX_STREAMS
 from peerix.core.sctp.events import AssociationEvent, MessageReceived
+from peerix.core.sctp.outqueue import SSN_MASK
 from peerix.core.sctp.window import FRAGMENT_OVERHEAD, ReceiveWindow
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Inbox:
             if self._waiting and stream_id in self._waiting:
                 self._deliver_waiting(stream_id)
         elif expected >= 0:
+            if self._mask > SSN_MASK and self.is_past(stream_id, number):
+                return  # a MID of the past; an SSN may be so far ahead that it looks like one
             waiting = self._waiting.setdefault(stream_id, {})
             if number not in waiting:
                 waiting[number] = (ppid, data)

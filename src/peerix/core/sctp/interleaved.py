@@ -48,7 +48,10 @@ class InterleavedReassembly:
         """Take a chunk. `stream_word` is stream id and reserved bits, `last_word` PPID or FSN."""
         stream_id = stream_word >> 16
         if flags & _WHOLE == _WHOLE:
-            self._finish(stream_id, flags & FLAG_UNORDERED, mid, last_word, payload)
+            if flags & FLAG_UNORDERED:
+                self._inbox.deliver(stream_id, last_word, payload)
+            else:
+                self._inbox.deliver_ordered(stream_id, mid, last_word, payload)
             return
         unordered = flags & FLAG_UNORDERED
         if not unordered and self._inbox.is_past(stream_id, mid):
@@ -96,7 +99,7 @@ class InterleavedReassembly:
     def _finish(self, stream_id: int, unordered: int, mid: int, ppid: int, data: bytes) -> None:
         if unordered:
             self._inbox.deliver(stream_id, ppid, data)
-        elif not self._inbox.is_past(stream_id, mid):
+        else:
             self._inbox.deliver_ordered(stream_id, mid, ppid, data)
 
     def skip(self, cumulative: int, streams: list[tuple[int, bool, int]]) -> None:

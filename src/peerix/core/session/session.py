@@ -372,11 +372,10 @@ class Session:
 
     def _pass_up(self, now: float) -> None:
         """Give what the association reports to the data channels, and take what they report."""
-        channels = self.channels
-        for event in self.association.poll_events():
-            channels.handle_event(event, now)
-        if events := channels.poll_events():
-            self._events += events
+        if events := self.association.poll_events():
+            self.channels.handle_events(events, now)
+        if channel_events := self.channels.poll_events():
+            self._events += channel_events
 
     def _handle_ice(self, event: IceEvent, now: float) -> None:
         if isinstance(event, IceStateChanged):
@@ -424,7 +423,7 @@ class Session:
             association = self.association
             self._goodbye = transport.seal(association.packets_to_send(now, MAX_PACKETS), association.max_packet_size)
         else:
-            self.channels.handle_event(AssociationClosed("the connection was closed", by_peer=False), now)
+            self.channels.handle_events([AssociationClosed("the connection was closed", by_peer=False)], now)
         self._pass_up(now)
         self._goodbye += transport.close(now)
         self.negotiation.close()
