@@ -14,7 +14,7 @@ help:
 	@echo "make conformance  breaks each behaviour of docs/conformance.md in a copy: its test has to fail"
 	@echo "make lint      ruff, mypy, pyright, import-linter, codespell, size walls"
 	@echo "make format    ruff format"
-	@echo "make bench     the benchmark of data channels, beside aiortc"
+	@echo "make bench     the benchmark of data channels, beside other stacks"
 	@echo "make figures   docs/performance.md, from the results of the benchmarks"
 	@echo "make instructions  counts the instructions of fixed work: fails when there are 20% more than accepted"
 	@echo "make fresh     a clean clone, a new environment, an empty HOME: the README's commands as written"

@@ -1,4 +1,4 @@
-"""Data channels over long, lossy and narrow links, peerix beside aiortc: ``python -m benchmarks.long_links``.
+"""Data channels over long, lossy and narrow links, peerix beside other stacks: ``python -m benchmarks.long_links``.
 
 Two processes talk through a third one that delays, loses and queues datagrams and drops those above 1,500 bytes
 (`benchmarks.relay`), with the same seed for every row. Throughput starts with the first message, slow start included;
@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from benchmarks.data_channel import BACKENDS, job
+from benchmarks.data_channel import BACKENDS, choose_stacks, job
 from benchmarks.machine import describe_machine
+from benchmarks.peers import STACKS
 from benchmarks.relay import Link, relayed
 from benchmarks.report import MEGA, Metric, Report, Variant, add_output_options, publish
 from benchmarks.runner import RunFailedError, run
@@ -46,7 +47,7 @@ class Row(Variant):
     def label(self) -> str:
         """Name the row."""
         if self.stack != "peerix":
-            return f"{self.stack}, {self.backend}"
+            return ", ".join(filter(None, (self.stack, self.backend)))
         return f"{self.stack}, {self.backend}, {self.congestion_control or 'default'}"
 
 
@@ -89,16 +90,14 @@ def measure(report: Report, row: Row, name: str, seconds: float) -> None:
     print(f"  {row.label}: {shown}", file=sys.stderr)
 
 
-def choose_rows(options: argparse.Namespace) -> list[Row]:
+def choose_rows(options: argparse.Namespace, stacks: list[str]) -> list[Row]:
     """List the rows."""
     backends = options.backend or BACKENDS
-    stacks = options.stack or ("aiortc", "peerix")
-    rows: list[Row] = []
-    if "aiortc" in stacks:
-        rows += [Row("aiortc", name) for name in dict.fromkeys("asyncio" if b == "trio" else b for b in backends)]
-    if "peerix" in stacks:
-        rows += [Row("peerix", b, None, name) for name in options.congestion or (None,) for b in backends]
-    return rows
+    rows = {
+        "aiortc": list(dict.fromkeys(Row("peerix", backend).rival() for backend in backends)),
+        "peerix": [Row("peerix", b, None, name) for name in options.congestion or (None,) for b in backends],
+    }
+    return [row for stack in stacks for row in rows.get(stack, [Row(stack, "")])]
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -106,7 +105,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_links", description=__doc__)
     add_output_options(parser)
     parser.add_argument("--backend", action="append", choices=BACKENDS, help="only on this loop (repeatable)")
-    parser.add_argument("--stack", action="append", choices=("peerix", "aiortc"), help="only this stack")
+    parser.add_argument("--stack", action="append", choices=STACKS, help="only this stack (repeatable)")
     parser.add_argument("--link", action="append", choices=tuple(LINKS), help="only this link (repeatable)")
     parser.add_argument("--congestion", action="append", metavar="NAME", help="peerix's congestion control, by name")
     parser.add_argument("--quick", action="store_true", help="short windows")
@@ -120,11 +119,12 @@ def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     report = Report(describe_machine())
     seconds = options.seconds or (5.0 if options.quick else 20.0)
+    rows = choose_rows(options, choose_stacks(options.stack, report))
     started = time.monotonic()
     for _ in range(options.repeat):
         for name in options.link or LINKS:
             print(LINKS[name][0], file=sys.stderr)
-            for row in choose_rows(options):
+            for row in rows:
                 measure(report, row, name, seconds)
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
     publish(options, "long_links", report.to_markdown(), report.to_json())

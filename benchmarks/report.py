@@ -6,12 +6,16 @@ import json
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
+
+from benchmarks.peers import FOREIGN
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from typing import Self
 
     from benchmarks.scenarios import Job, Result
 
@@ -54,6 +58,12 @@ class Metric:
     more_is_better: bool = True
 
 
+RIVALS = {
+    "aiortc": "aiortc on the same loop (trio, and stacks with a loop of their own: than on asyncio)",
+    "wrtc": "@roamhq/wrtc (libwebrtc)",
+}
+"""Stacks that each row is compared with, and what the tables call them."""
+
 MEGA = 1e6
 GIGA = 1e9
 
@@ -68,6 +78,8 @@ PING = (
     Metric("round trip p50, us", lambda r: r["p50"] * MEGA, more_is_better=False),
     Metric("round trip p99, us", lambda r: r["p99"] * MEGA, more_is_better=False),
 )
+FROM_CHROMIUM = (Metric("MB/s, from Chromium", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),)
+TO_CHROMIUM = (Metric("MB/s, to Chromium", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),)
 SET_UP = (Metric("set-up, ms", lambda r: r["median"] * 1e3, 1, more_is_better=False),)
 VOLUME = (
     Metric("MB/s, the whole volume", lambda r: r["bytes"] / r["seconds"] / MEGA, 1),
@@ -87,7 +99,7 @@ def memory_metrics(moved: int) -> tuple[Metric, ...]:
 
 @dataclass(slots=True, frozen=True)
 class Variant:
-    """A row: a stack on an event loop, with its largest UDP payload (None: what the path carries)."""
+    """A row: a stack on an event loop ("" for one of its own), with its largest UDP payload (None: what is found)."""
 
     stack: str
     backend: str
@@ -97,12 +109,14 @@ class Variant:
     def label(self) -> str:
         """Name the row."""
         if self.stack != "peerix":
-            return f"{self.stack}, {self.backend}"
+            return ", ".join(filter(None, (self.stack, self.backend)))
         return f"{self.stack}, {self.backend}, {self.packet_size or 'found'}"
 
-    def rival(self) -> Variant:
-        """Name the row it is compared with: aiortc on the same loop; it does not run on trio."""
-        return Variant("aiortc", "asyncio" if self.backend == "trio" else self.backend)
+    def rival(self, stack: str = "aiortc") -> Self:
+        """Name the row of another stack that it is compared with: aiortc on the same loop; it does not run on trio."""
+        if stack in FOREIGN:
+            return type(self)(stack, "")
+        return type(self)(stack, "asyncio" if self.backend in ("", "trio") else self.backend)
 
 
 class Report:
@@ -112,6 +126,7 @@ class Report:
         self.machine = machine
         self.runs: list[dict[str, object]] = []
         self.failures: list[str] = []
+        self.notes: list[str] = []
         self.buffers: dict[str, tuple[int, int]] = {}
         self._samples: dict[Variant, Samples] = defaultdict(lambda: defaultdict(list))
         self._metrics: dict[str, Metric] = {}
@@ -134,10 +149,11 @@ class Report:
         samples = self._samples[variant][metric] if variant in self._samples else []
         return statistics.median(samples) if samples else None
 
-    def ratio(self, variant: Variant, metric: str) -> float | None:
-        """How many times better than its rival in the same run."""
-        own, other = self.median(variant, metric), self.median(variant.rival(), metric)
-        if not own or not other or variant == variant.rival():
+    def ratio(self, variant: Variant, metric: str, stack: str = "aiortc") -> float | None:
+        """How many times better than its rival of that stack in the same run."""
+        rival = variant.rival(stack)
+        own, other = self.median(variant, metric), self.median(rival, metric)
+        if not own or not other or variant.stack == stack:
             return None
         return own / other if self._metrics[metric].more_is_better else other / own
 
@@ -150,6 +166,7 @@ class Report:
                 "median": self.median(variant, name),
                 "samples": samples,
                 "times_better_than_aiortc": self.ratio(variant, name),
+                "times_better_than_wrtc": self.ratio(variant, name, "wrtc"),
             }
             for variant, metrics in self._samples.items()
             for name, samples in metrics.items()
@@ -160,6 +177,7 @@ class Report:
             "summary": summary,
             "runs": self.runs,
             "failures": self.failures,
+            "notes": self.notes,
         }
 
     def to_markdown(self) -> str:
@@ -169,13 +187,12 @@ class Report:
             f"* socket buffers granted to {label}: receive {receive:,}, send {send:,} bytes"
             for label, (receive, send) in sorted(self.buffers.items())
         ]
+        lines += [f"* {note}" for note in self.notes]
         lines += ["", "Medians", "", *self._table(self._cell)]
-        lines += [
-            "",
-            "Times better than aiortc on the same loop (trio: than on asyncio)",
-            "",
-            *self._table(self._ratio_cell),
-        ]
+        measured = {variant.stack for variant in self._samples}
+        for stack, title in RIVALS.items():
+            if stack in measured:
+                lines += ["", f"Times better than {title}", "", *self._table(partial(self._ratio_cell, stack))]
         lines += ["", *(f"FAILED: {failure}" for failure in self.failures)] if self.failures else []
         return "\n".join(lines) + "\n"
 
@@ -195,6 +212,6 @@ class Report:
             return middle
         return f"{middle} ({min(samples):,.{digits}f}-{max(samples):,.{digits}f})"
 
-    def _ratio_cell(self, variant: Variant, name: str) -> str:
-        ratio = self.ratio(variant, name)
+    def _ratio_cell(self, stack: str, variant: Variant, name: str) -> str:
+        ratio = self.ratio(variant, name, stack)
         return "-" if ratio is None else f"{ratio:.1f}"

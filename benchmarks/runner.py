@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 WORKER = "benchmarks.worker"
 
 GRACE = 120.0  # seconds on top of what the job itself takes
+STOP_TIMEOUT = 10.0  # seconds
 
 
 class RunFailedError(Exception):
@@ -63,8 +65,7 @@ def run_ends(
         return [_finish(process, seconds) for process in processes]
     finally:
         for process in processes:
-            process.kill()
-            process.communicate()
+            _stop(process)
 
 
 def _start(
@@ -85,13 +86,22 @@ def _finish(process: subprocess.Popen[str], seconds: float) -> Result:
     try:
         output, errors = process.communicate(timeout=seconds + GRACE)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        _stop(process)
         raise RunFailedError("no result in time") from None
     if process.returncode != 0:
         raise RunFailedError(last_words(errors))
     result: Result = json.loads(output.splitlines()[-1])
     return result
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End a process that has not ended itself; it is asked first, for it may have started a browser."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def last_words(errors: str) -> str:

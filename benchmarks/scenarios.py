@@ -8,6 +8,7 @@ import statistics
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -15,19 +16,16 @@ import psutil
 
 from benchmarks.machine import granted_buffers
 from benchmarks.peers import open_endpoint
-from benchmarks.peers.base import Meter
+from benchmarks.peers.base import FIRST_PAIRS, IDLE_PAIRS, MOVING_PAIRS, Meter
 from benchmarks.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from benchmarks.peers.base import Endpoint
 
 Result: TypeAlias = "dict[str, float]"
-
-FIRST_PAIRS = 3
-IDLE_PAIRS = 20
-MOVING_PAIRS = 5
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,6 +34,7 @@ class Job:
 
     :ivar relay_ports: the relay's ports that stand for the offering and the answering end; none without a relay.
     :ivar congestion_control: peerix's, None for its default.
+    :ivar answer_stack: that of the answering end, if it is another one.
     """
 
     scenario: str
@@ -48,11 +47,25 @@ class Job:
     count: int = 0
     relay_ports: Sequence[int] = ()
     congestion_control: str | None = None
+    answer_stack: str | None = None
+
+    def stack_of(self, role: str) -> str:
+        """Name the stack of "offer", "answer" or "both"."""
+        return self.answer_stack or self.stack if role == "answer" else self.stack
 
 
-async def offerer(job: Job, wire: Wire) -> Result:
+Opener: TypeAlias = "Callable[[], AbstractAsyncContextManager[Endpoint]]"
+"""Opens an end of a connection."""
+
+
+def opener_of(job: Job, role: str = "both") -> Opener:
+    """What opens an end in this process."""
+    return partial(open_endpoint, job.stack_of(role), job.packet_size, job.congestion_control)
+
+
+async def offerer(job: Job, wire: Wire, open_end: Opener) -> Result:
     """Play the end that offers, and sends."""
-    async with open_endpoint(job.stack, job.packet_size, job.congestion_control) as endpoint:
+    async with open_end() as endpoint:
         result = {"set_up": await endpoint.offer(wire)}
         result |= await SENDERS[job.scenario](job, endpoint, wire)
         wire.send("bye")
@@ -60,9 +73,9 @@ async def offerer(job: Job, wire: Wire) -> Result:
         return result
 
 
-async def answerer(job: Job, wire: Wire) -> Result:
+async def answerer(job: Job, wire: Wire, open_end: Opener) -> Result:
     """Play the end that answers, and receives."""
-    async with open_endpoint(job.stack, job.packet_size, job.congestion_control) as endpoint:
+    async with open_end() as endpoint:
         await endpoint.answer(wire)
         result = await RECEIVERS[job.scenario](job, endpoint, wire)
         wire.send("bye")
@@ -76,9 +89,9 @@ async def send_for_a_time(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     async with anyio.create_task_group() as group:
         group.start_soon(endpoint.flood, os.urandom(job.message_size), None)
         await wire.expect("started")
-        cpu = time.process_time()
+        cpu = endpoint.cpu_seconds()
         await wire.expect("stop")
-        result["send_cpu"] = time.process_time() - cpu
+        result["send_cpu"] = endpoint.cpu_seconds() - cpu
         group.cancel_scope.cancel()
     return result
 
@@ -91,26 +104,26 @@ async def receive_for_a_time(job: Job, endpoint: Endpoint, wire: Wire) -> Result
         group.start_soon(endpoint.sink, meter)
         await meter.reach(1)
         wire.send("started")
-        started, cpu, size, messages = time.perf_counter(), time.process_time(), meter.size, meter.messages
+        started, cpu, size, messages = time.perf_counter(), endpoint.cpu_seconds(), meter.size, meter.messages
         await anyio.sleep(job.seconds)
         result["seconds"] = time.perf_counter() - started
-        result["receive_cpu"] = time.process_time() - cpu
+        result["receive_cpu"] = endpoint.cpu_seconds() - cpu
         result["bytes"] = meter.size - size
         result["messages"] = meter.messages - messages
         wire.send("stop")
         group.cancel_scope.cancel()
-    buffers = granted_buffers()
-    result["receive_buffer"] = max((receive for receive, _ in buffers), default=0)
-    result["send_buffer"] = max((send for _, send in buffers), default=0)
+    if buffers := granted_buffers():
+        result["receive_buffer"] = max(receive for receive, _ in buffers)
+        result["send_buffer"] = max(send for _, send in buffers)
     return result
 
 
 async def send_a_volume(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     """Send a fixed number of messages and wait until the other end has them all."""
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), endpoint.cpu_seconds()
     await endpoint.flood(os.urandom(job.message_size), job.count)
     await wire.expect("all")
-    return {"seconds": time.perf_counter() - started, "send_cpu": time.process_time() - cpu}
+    return {"seconds": time.perf_counter() - started, "send_cpu": endpoint.cpu_seconds() - cpu}
 
 
 async def receive_a_volume(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
@@ -120,9 +133,9 @@ async def receive_a_volume(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     async with anyio.create_task_group() as group:
         group.start_soon(endpoint.sink, meter)
         await meter.reach(1)
-        cpu = time.process_time()
+        cpu = endpoint.cpu_seconds()
         await meter.reach(job.count)
-        result["receive_cpu"] = time.process_time() - cpu
+        result["receive_cpu"] = endpoint.cpu_seconds() - cpu
         group.cancel_scope.cancel()
     wire.send("all")
     return result | {"bytes": meter.size, "messages": meter.messages}
@@ -141,7 +154,7 @@ async def send_pings(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
 async def receive_pings(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     """Echo until told to stop."""
     async with anyio.create_task_group() as group:
-        group.start_soon(endpoint.echo)
+        await group.start(endpoint.echo)
         wire.send("ready")
         await wire.expect("stop")
         group.cancel_scope.cancel()
@@ -151,6 +164,7 @@ async def receive_pings(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
 async def send_pings_beside(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     """Flood one channel and measure round trips on another."""
     second = await endpoint.second_channel(wire, offering=True)
+    await wire.expect("ready")
     times: list[float] = []
     async with anyio.create_task_group() as group:
         group.start_soon(endpoint.flood, os.urandom(job.message_size), None)
@@ -171,7 +185,8 @@ async def echo_beside(job: Job, endpoint: Endpoint, wire: Wire) -> Result:
     started = time.perf_counter()
     async with anyio.create_task_group() as group:
         group.start_soon(endpoint.sink, meter)
-        group.start_soon(second.echo)
+        await group.start(second.echo)
+        wire.send("ready")
         await wire.expect("stop")
         group.cancel_scope.cancel()
     wire.send("stopped")
@@ -201,13 +216,13 @@ RECEIVERS: dict[str, Player] = {
 }
 
 
-async def both(job: Job) -> Result:
-    """Play both ends in this process."""
+async def both(job: Job, open_end: Opener) -> Result:
+    """Play both ends in one process."""
     result: Result = {}
     first, second = Wire.pair()
 
-    async def play(end: Callable[[Job, Wire], Awaitable[Result]], wire: Wire) -> None:
-        result.update(await end(job, wire))
+    async def play(end: Callable[[Job, Wire, Opener], Awaitable[Result]], wire: Wire) -> None:
+        result.update(await end(job, wire, open_end))
 
     try:
         async with anyio.create_task_group() as group:
@@ -221,7 +236,7 @@ async def both(job: Job) -> Result:
 
 async def connect_often(job: Job) -> Result:
     """Set up ``count`` connections, one after the other; the first does not count."""
-    times = [(await both(job))["set_up"] for _ in range(job.count + 1)]
+    times = [(await both(job, opener_of(job)))["set_up"] for _ in range(job.count + 1)]
     return {"median": statistics.median(times[1:]), "worst": max(times[1:])}
 
 
@@ -249,8 +264,8 @@ async def connect_pair(job: Job, stack: AsyncExitStack) -> tuple[Endpoint, Endpo
     first, second = Wire.pair()
     stack.callback(first.close)
     stack.callback(second.close)
-    one = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size, job.congestion_control))
-    two = await stack.enter_async_context(open_endpoint(job.stack, job.packet_size, job.congestion_control))
+    one = await stack.enter_async_context(opener_of(job)())
+    two = await stack.enter_async_context(opener_of(job)())
     async with anyio.create_task_group() as group:
         group.start_soon(one.offer, first)
         group.start_soon(two.answer, second)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks import data_channel
+from benchmarks.long_links import Row, run_over
+from benchmarks.peers import FOREIGN
+from benchmarks.peers.packages import missing
+from benchmarks.relay import Link
 from benchmarks.report import FLOOD_ONE, SET_UP, Report, Variant
 from benchmarks.runner import RunFailedError, run
 from benchmarks.scenarios import Job
+from tests.support.components import miss
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PEERIX = Variant("peerix", "uvloop", 1200)
 AIORTC = Variant("aiortc", "uvloop")
+WRTC = Variant("wrtc", "")
 
 
 def job(scenario: str, variant: Variant = PEERIX, processes: int = 1, **fields: Any) -> Job:
@@ -57,6 +64,41 @@ def test_less_time_than_aiortc_is_a_ratio_above_one() -> None:
 
 def test_on_trio_the_rival_is_aiortc_on_asyncio() -> None:
     assert Variant("peerix", "trio").rival() == Variant("aiortc", "asyncio")
+
+
+def test_rows_of_long_links_are_compared_with_each_other() -> None:
+    assert Row("peerix", "uvloop", None, "cubic").rival() == Row("aiortc", "uvloop")
+
+
+def test_a_stack_with_a_loop_of_its_own_is_a_row_without_one() -> None:
+    assert WRTC.label == "wrtc"
+
+
+def test_a_stack_with_a_loop_of_its_own_is_compared_with_aiortc_on_asyncio() -> None:
+    assert WRTC.rival() == Variant("aiortc", "asyncio")
+
+
+def test_on_every_loop_the_rival_of_libwebrtc_is_the_same_row() -> None:
+    assert {Variant("peerix", backend).rival("wrtc") for backend in data_channel.BACKENDS} == {WRTC}
+
+
+def test_more_bytes_than_libwebrtc_is_a_ratio_above_one() -> None:
+    rows = {PEERIX: [{"bytes": 20e6, "seconds": 1}], WRTC: [{"bytes": 8e6, "seconds": 1}]}
+    report = report_of(FLOOD_ONE, rows)
+    assert report.ratio(PEERIX, FLOOD_ONE[0].name, "wrtc") == 2.5
+    assert "Times better than @roamhq/wrtc" in report.to_markdown()
+
+
+def test_there_is_no_table_beside_a_stack_that_is_not_measured() -> None:
+    assert "wrtc" not in report_of(SET_UP, {PEERIX: [{"median": 0.005}]}).to_markdown()
+
+
+def test_a_stack_that_is_not_installed_is_named_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(data_channel, "missing", lambda stack: "get it with this")
+    assert data_channel.main(["--stack", "wrtc", "--scenario", "one"]) == 0
+    assert "* wrtc is not measured: get it with this" in capsys.readouterr().out
 
 
 def test_a_row_that_is_not_measured_has_no_ratio() -> None:
@@ -109,8 +151,85 @@ def test_memory_of_a_pair_is_measured() -> None:
 
 def test_aiortc_is_measured_beside_peerix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["--quick", "--backend", "uvloop", "--packet", "1200", "--scenario", "setup"]
+    command += ["--stack", "aiortc", "--stack", "peerix"]
     assert data_channel.main([*command, "--json", str(tmp_path / "result.json")]) == 0
     assert "peerix, uvloop, 1200" in capsys.readouterr().out
     summary = json.loads((tmp_path / "result.json").read_text())["summary"]
     assert {row["variant"] for row in summary} == {"aiortc, uvloop", "peerix, uvloop, 1200"}
     assert next(row for row in summary if row["variant"] == PEERIX.label)["times_better_than_aiortc"] > 0
+
+
+def foreign_job(scenario: str, stack: str, processes: int = 2, seconds: float = 1.0, **fields: Any) -> Job:
+    trouble = missing(stack)
+    if trouble is not None:
+        miss(trouble)
+    return replace(job(scenario, Variant(stack, ""), processes, **fields), seconds=seconds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_programs_of_their_own_are_measured_by_what_arrives_and_by_their_own_time(stack: str, processes: int) -> None:
+    result = run(foreign_job("flood", stack, processes))
+    assert result["bytes"] > 0
+    assert result["messages"] == result["bytes"] / 65536
+    assert result["receive_cpu"] > 0
+    assert result["send_cpu"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_a_volume_between_programs_arrives_whole(stack: str) -> None:
+    assert run(foreign_job("volume", stack, count=30))["bytes"] == 30 * 65536
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_round_trips_between_programs_are_measured(stack: str) -> None:
+    result = run(foreign_job("ping", stack, message_size=64, count=100))
+    assert 0 < result["p50"] <= result["p99"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_round_trips_beside_a_bulk_of_a_program_are_measured(stack: str) -> None:
+    result = run(foreign_job("beside", stack))
+    assert result["p50"] > 0
+    assert result["bytes"] > 0
+    assert result["bytes"] % 65536 == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_connections_within_a_program_are_timed(stack: str) -> None:
+    result = run(foreign_job("connect", stack, 1, count=3))
+    assert 0 < result["median"] <= result["worst"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", ["wrtc", "node-datachannel"])
+def test_memory_of_pairs_within_a_program_is_measured(stack: str) -> None:
+    assert run(foreign_job("memory", stack, 1, count=10))["idle"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_programs_are_measured_over_a_long_link(stack: str) -> None:
+    result = run_over(Link(delay=0.005), foreign_job("flood", stack, seconds=2.0))
+    assert result["bytes"] > 0
+    assert result["passed"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
+def test_chromium_sends_to_peerix_and_peerix_to_chromium(backend: str) -> None:
+    planned = replace(foreign_job("flood", "chromium"), backend=backend)
+    assert run(replace(planned, answer_stack="peerix"))["bytes"] > 0
+    assert run(replace(planned, stack="peerix", answer_stack="chromium"))["bytes"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stack", FOREIGN)
+def test_programs_that_fail_say_why(stack: str) -> None:
+    with pytest.raises(RunFailedError, match=r"ForeignError: \w*Error: "):
+        run(foreign_job("flood", stack, message_size=65536 * 200))

@@ -8,8 +8,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from benchmarks.peers.base import Endpoint
+    from benchmarks.peers.foreign import Agent
 
-STACKS = ("peerix", "aiortc")
+FOREIGN = ("wrtc", "node-datachannel", "chromium")
+"""Stacks in programs of their own, with loops of their own."""
+
+STACKS = ("aiortc", *FOREIGN, "peerix")
+"""In the order of the tables' rows."""
 
 
 def open_endpoint(
@@ -23,3 +28,10 @@ def open_endpoint(
     from benchmarks.peers.aiortc_peer import AiortcEndpoint
 
     return AiortcEndpoint.open()
+
+
+def open_agent(stack: str) -> AbstractAsyncContextManager[Agent]:
+    """Start the program of a foreign stack; both ends of a connection may live in it."""
+    from benchmarks.peers.programs import open_chromium, open_node
+
+    return open_chromium() if stack == "chromium" else open_node(stack)

@@ -14,6 +14,8 @@ from benchmarks.peers.base import BUFFERED
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from anyio.abc import TaskStatus
+
     from benchmarks.peers.base import Meter
     from benchmarks.wire import Wire
 
@@ -69,6 +71,7 @@ class AiortcEndpoint:
         await connection.setLocalDescription(await connection.createAnswer())
         self._send_description(wire)
         await received.wait()
+        connection.remove_listener("datachannel", keep_channel)  # a second channel is not this one
         wire.send("connected")
         await wire.expect("connected")
 
@@ -124,9 +127,10 @@ class AiortcEndpoint:
             times.append(time.perf_counter() - started)
         return times
 
-    async def echo(self) -> None:
+    async def echo(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Send every message back."""
         self._channel.on("message", self._channel.send)
+        task_status.started()
         await anyio.sleep_forever()
 
     async def second_channel(self, wire: Wire, *, offering: bool) -> AiortcEndpoint:
@@ -148,3 +152,7 @@ class AiortcEndpoint:
         wire.send("listening")
         await opened.wait()
         return second
+
+    def cpu_seconds(self) -> float:
+        """Processor time of this process."""
+        return time.process_time()

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
     from benchmarks.wire import Wire
 
 BUFFERED = 1024 * 1024  # bytes that a sender keeps queued in its stack
+
+# For the memory of a pair: those that take what the process needs only once, those that are measured, and those of
+# them that move messages.
+FIRST_PAIRS = 3
+IDLE_PAIRS = 20
+MOVING_PAIRS = 5
 
 
 @dataclass(slots=True)
@@ -49,10 +57,14 @@ class Endpoint(Protocol):
         """Send and await the echo ``count`` times; returns the round trips in seconds."""
         ...
 
-    async def echo(self) -> None:
-        """Send every message back until cancelled."""
+    async def echo(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Send every message back until cancelled; started when none can be missed any more."""
         ...
 
     async def second_channel(self, wire: Wire, *, offering: bool) -> Endpoint:
         """Open another channel on the same connection; the end that was ``offering`` opens it."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """Processor time of whatever does the work, so far."""
         ...
