@@ -82,7 +82,7 @@ def test_no_reports_make_it_raise_or_send_without_end(compounds: list[list[RtcpP
             data = data.replace(stand_in.to_bytes(4, "big"), ssrc.to_bytes(4, "big"))
         now += chance.uniform(0, 2)
         again = a.media.reports.receive(data, a.media.inbound, a.media.outbound, now)
-        a.media.outbound.send_again(again)
+        a.media.outbound.send_again(again, now)
         a.media.handle_timeout(now)
         assert len(a.media.datagrams_to_send(now)) < 100
     a.network.now = now

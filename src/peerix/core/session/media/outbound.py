@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from peerix.core.rtp.bandwidth import BandwidthEstimator
 from peerix.core.rtp.pacer import AUDIO, MIN_SLEEP, RETRANSMISSION, VIDEO, Pacer
+from peerix.core.rtp.repair_budget import SHARE, RepairBudget
 from peerix.core.session.media.sending import MAX_DATAGRAM, SRTP_OVERHEAD, Sending
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Outbound:
     :ivar estimator: what the path carries.
     """
 
-    __slots__ = ("_known", "_random_bytes", "_ssrcs", "_wall_offset", "estimator", "pacer", "sending")
+    __slots__ = ("_known", "_random_bytes", "_repairs", "_ssrcs", "_wall_offset", "estimator", "pacer", "sending")
 
     def __init__(self, random_bytes: Callable[[int], bytes], wall_offset: float, now: float) -> None:
         self._random_bytes = random_bytes
@@ -39,6 +40,7 @@ class Outbound:
         """All that ever was sent, by SSRC: one for each transceiver."""
         self._ssrcs = {0}
         """Those that are taken; 0 is no SSRC for some receivers."""
+        self._repairs = RepairBudget()
         self.estimator = BandwidthEstimator(MAX_BITRATE)
         self.pacer: Pacer[Waiting] = Pacer(self.estimator.bitrate, now)
         self.sending: dict[str, Sending] = {}
@@ -92,10 +94,13 @@ class Outbound:
         for packet in encoding.packetize(sending.codec, frame, sending.playout_delay):
             self.pacer.put((encoding, packet, False), len(packet.payload), priority)
 
-    def send_again(self, lost: Iterable[tuple[Encoding, SentPacket]]) -> None:
-        """Let packets that were asked for wait for their turn."""
+    def send_again(self, lost: Iterable[tuple[Encoding, SentPacket]], now: float) -> None:
+        """Let packets that were asked for wait for their turn, as many as there is room for."""
+        bitrate = self.estimator.bitrate
+        self._repairs.advance(now)
         for encoding, packet in lost:
-            self.pacer.put((encoding, packet, True), len(packet.payload), RETRANSMISSION)
+            if self._repairs.spend(len(packet.payload), bitrate, now):
+                self.pacer.put((encoding, packet, True), len(packet.payload), RETRANSMISSION)
 
     def packets_to_send(self, now: float) -> list[bytes]:
         """What leaves now, not yet encrypted."""
@@ -161,8 +166,8 @@ class Outbound:
         return min((time for time in times if time is not None), default=None)
 
     def follow_estimate(self) -> float:
-        """Pace as the estimate says, and give it."""
+        """Pace as the estimate says, and give what of it is left for what was not sent yet."""
         probe = self.estimator.prober.active
         bitrate = self.estimator.bitrate
         self.pacer.set_bitrate(bitrate, probing=0.0 if probe is None else probe.bitrate)
-        return bitrate
+        return bitrate - min(self._repairs.bitrate, bitrate * SHARE)

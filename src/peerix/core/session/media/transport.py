@@ -84,7 +84,7 @@ class MediaTransport:
                     self._events += self.inbound.receive(plain, now)
 
     def _receive_rtcp(self, data: bytes, now: float) -> None:
-        self.outbound.send_again(self.reports.receive(data, self.inbound, self.outbound, now))
+        self.outbound.send_again(self.reports.receive(data, self.inbound, self.outbound, now), now)
         self._follow_estimate()
 
     def send(

@@ -1,0 +1,45 @@
+"""How much is sent again at most.
+
+On a path that has become narrow, what its full queue dropped is asked for again and again: sent again, it would keep
+the queue full, and be dropped again. What is not repaired in time is made good by a key frame, which costs less.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW = 0.5
+"""Seconds over which is counted: for as long a receiver waits for a packet."""
+
+SHARE = 0.5
+"""Of what the path carries."""
+
+
+class RepairBudget:
+    """Counts what is sent again on one transport.
+
+    :ivar bitrate: bits a second of late, by the last call.
+    """
+
+    __slots__ = ("_bytes", "_spent", "bitrate")
+
+    def __init__(self) -> None:
+        self._spent: deque[tuple[float, int]] = deque()
+        self._bytes = 0
+        self.bitrate = 0.0
+
+    def advance(self, now: float) -> None:
+        """Forget what was long ago."""
+        while self._spent and self._spent[0][0] <= now - WINDOW:
+            self._bytes -= self._spent.popleft()[1]
+        self.bitrate = self._bytes * 8 / WINDOW
+
+    def spend(self, size: int, path: float, now: float) -> bool:
+        """Take `size` bytes if there is room for them on a path of so many bits a second."""
+        self.advance(now)
+        if self._spent and self.bitrate + size * 8 / WINDOW > SHARE * path:
+            return False
+        self._spent.append((now, size))
+        self._bytes += size
+        self.bitrate = self._bytes * 8 / WINDOW
+        return True
