@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 import pytest
-from anyio import ClosedResourceError, EndOfStream, create_task_group, fail_after, wait_all_tasks_blocked
+from anyio import ClosedResourceError, EndOfStream, create_task_group, fail_after, sleep, wait_all_tasks_blocked
 
 from peerix import PeerixError
 from peerix.media import AudioSource, FrameReader, MediaPlayer, MediaStream, TestSource, VideoSource
@@ -248,6 +248,18 @@ async def test_the_test_source_flashes_and_beeps_in_step() -> None:
                     if flash and not beep and is_loud and time_of(heard) > flash - 0.1:
                         beep = time_of(heard)
     assert abs(flash - beep) % 1.0 == pytest.approx(0.0, abs=0.06)
+
+
+async def test_no_test_picture_comes_twice_when_timers_fire_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep_too_short(seconds: float) -> None:
+        await sleep(max(seconds - 0.005, 0.0))
+
+    monkeypatch.setattr("peerix.media.test_source.sleep", sleep_too_short)
+    with fail_after(20):
+        async with TestSource(160, 120) as source:
+            with source.video.read() as reader:
+                numbers = [read_number(await reader.receive()) for _ in range(10)]
+    assert numbers == sorted(set(numbers))
 
 
 async def test_the_number_of_a_test_picture_can_be_read_after_encoding() -> None:

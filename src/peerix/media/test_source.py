@@ -113,10 +113,11 @@ class TestSource(AsyncContextManagerMixin):
             self.audio.end()
 
     async def _show(self, origin: float) -> None:
-        rate = self._maker.frame_rate
+        rate, number = self._maker.frame_rate, 0
         while not self.video.ended:
             await self.video.wait_watched()
-            number = int((time.monotonic() - origin) * rate) + 1
+            # A timer may fire early: no number comes twice.
+            number = max(int((time.monotonic() - origin) * rate), number) + 1
             due = origin + number / rate
             await sleep(max(0.0, due - time.monotonic()))
             if self.video.watched:
@@ -126,9 +127,10 @@ class TestSource(AsyncContextManagerMixin):
                     return  # whoever published the track has ended it
 
     async def _play(self, origin: float) -> None:
+        number = 0
         while not self.audio.ended:
             await self.audio.wait_watched()
-            number = int((time.monotonic() - origin) / PIECE) + 1
+            number = max(int((time.monotonic() - origin) / PIECE) + 1, number)
             while self.audio.watched:
                 due = origin + number * PIECE
                 await sleep(max(0.0, due - time.monotonic()))
