@@ -11,6 +11,7 @@ import anyio
 from anyio import BrokenResourceError, ClosedResourceError, EndOfStream, WouldBlock, create_task_group
 
 from peerix.connection_watch import ConnectionWatch
+from peerix.core.deadlines import earliest
 from peerix.core.errors import SignalingError, TransferAborted
 from peerix.core.rooms.control import (
     CONTROL_LABEL,
@@ -367,7 +368,7 @@ class Link:
     async def _clock(self) -> None:
         while True:
             deadlines = (self._watch.next_timeout(), self.negotiator.next_timeout(), self.channels.next_timeout())
-            deadline = min((each for each in deadlines if each is not None), default=None)
+            deadline = earliest(deadlines)
             self._rearm = anyio.Event()
             delay = None if deadline is None else max(deadline - monotonic(), 0.0)
             with anyio.move_on_after(delay):

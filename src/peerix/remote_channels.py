@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from anyio import ClosedResourceError
 
 from peerix.channels import ChannelRun, RemoteChannel
+from peerix.core.deadlines import earliest
 from peerix.core.errors import LocalProtocolError, PeerixError, TransferAborted
 from peerix.core.rooms.channels import ChannelPlan, CreateChannel
 from peerix.events import ChannelErrorEvent
@@ -197,7 +198,7 @@ class RemoteChannels:
     def next_timeout(self) -> float | None:
         """When a message that waits for its channel fails."""
         deadlines = [each.next_timeout() for each in self._outboxes.values()]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return earliest(deadlines)
 
     def handle_timeout(self, now: float) -> None:
         """Fail what has waited too long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.ice.address import can_reach
 from peerix.core.ice.candidate import Candidate
 from peerix.core.ice.candidates import LocalCandidate, RemoteCandidates
@@ -317,7 +318,7 @@ class IceSession:
             deadlines.append(self._nominator.next_timeout())
         if not self.progress.was_connected and now < self._patience_ends_at():
             deadlines.append(self._patience_ends_at())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return earliest(deadlines)
 
     def delay(self, seconds: float) -> None:
         """Do not count `seconds` in which this process did not run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.ice.consent import Liveness
 from peerix.core.ice.events import IceState, RoleChanged
 from peerix.core.ice.pair import PairState
@@ -84,7 +85,7 @@ class Sessions:
         deadlines = [self.current.next_timeout(now)]
         if self.previous is not None:
             deadlines.append(self.previous.consent.next_timeout())
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return earliest(deadlines)
 
     def state(self, before: IceState) -> IceState:
         """Return the state that the agent is in, when it was in `before`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -65,7 +67,7 @@ class Reconnections:
 
     def next_timeout(self) -> float | None:
         """When `take_due` gives something."""
-        return min((retry.at for retry in self._retries.values() if retry.at is not None), default=None)
+        return earliest(retry.at for retry in self._retries.values())
 
     def take_due(self, now: float) -> list[str]:
         """Give the members to invite now; the next invitation to each is planned already."""

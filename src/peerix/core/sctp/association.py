@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp.chunks import CAUSE_USER_ABORT, FLAG_UNORDERED
 from peerix.core.sctp.config import MAX_STREAMS, SctpConfig
@@ -14,7 +15,6 @@ from peerix.core.sctp.handshake import Handshake
 from peerix.core.sctp.messages import Limits
 from peerix.core.sctp.outbound import Outbound
 from peerix.core.sctp.state import AssociationState, Lifecycle
-from peerix.core.sctp.timer import earliest
 from peerix.core.sctp.window import ReceiveWindow
 from peerix.core.sctp.wire import HEADER_SIZE, Wire
 

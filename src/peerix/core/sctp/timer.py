@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 RTO_ALPHA = 1 / 8
 RTO_BETA = 1 / 4
 CLOCK_GRANULARITY = 0.001
@@ -87,12 +82,3 @@ class RetransmissionTimer:
         self.deadline = None
         self.expirations += 1
         return True
-
-
-def earliest(deadlines: Iterable[float | None]) -> float | None:
-    """The first of some deadlines, None when there are none: half the time of `min` and a generator."""
-    first: float | None = None
-    for deadline in deadlines:
-        if deadline is not None and (first is None or deadline < first):
-            first = deadline
-    return first

@@ -69,7 +69,6 @@ class Session:
     :param max_packet_size: largest UDP payload; None lets path-MTU discovery look for it.
     :param congestion_control: the name of the congestion controller; None for the default.
     :param media: audio and video; None when only data are wanted: sections of media are refused then.
-    :ivar has_more: whether the last `datagrams_to_send` has left something that may leave, too.
     """
 
     __slots__ = (
@@ -82,7 +81,6 @@ class Session:
         "closed",
         "closed_by_peer",
         "connection_state",
-        "has_more",
         "media",
         "negotiation",
         "transport",
@@ -116,7 +114,6 @@ class Session:
         self.connection_state = ConnectionState.NEW
         self.closed = False
         self.closed_by_peer = False
-        self.has_more = False
         self._events: list[SessionEvent] = []
         self._association_started = False
         self._goodbye: list[Outgoing] = []
@@ -292,17 +289,19 @@ class Session:
         """
         transport = self.transport
         outgoing = transport.control_datagrams(now)
-        self.has_more = False
         if transport.dtls.state is DtlsState.CONNECTED:
             if self.media is not None and (datagrams := self.media.datagrams_to_send(now)):
                 outgoing += transport.bundle_media(datagrams)
-                self.has_more = True
             association = self.association
             packets = association.packets_to_send(now, MAX_PACKETS)
             if packets:
                 outgoing += transport.seal(packets, association.max_packet_size)
-                self.has_more = self.has_more or association.has_pending
         return outgoing
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last `datagrams_to_send` has left something that may leave, too."""
+        return self.association.has_pending
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called; None while nothing waits for time."""

@@ -7,6 +7,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.stun import Message, MessageClass, Method, request
 from peerix.core.stun.attributes import (
     ADDITIONAL_ADDRESS_FAMILY,
@@ -168,7 +169,7 @@ class Allocation:
         deadlines = [self._requests.next_timeout()]
         if self._lease is not None:
             deadlines += [self._lease.refresh_at, self._peers.next_timeout()]
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        return earliest(deadlines)
 
     def handle_timeout(self, now: float) -> None:
         """Repeat, refresh and give up what is due."""

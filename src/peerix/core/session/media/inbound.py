@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.rtp.arrivals import ArrivalRecorder
 from peerix.core.rtp.bandwidth import RemoteEstimator
 from peerix.core.rtp.header_extensions import ExtensionMap
@@ -86,8 +87,7 @@ class Inbound:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
-        times = (one.next_timeout() for one in self.receiving.values())
-        return min((time for time in times if time is not None), default=None)
+        return earliest(one.next_timeout() for one in self.receiving.values())
 
     # -- what we tell of it
 
@@ -109,8 +109,7 @@ class Inbound:
 
     def requests_at(self) -> float | None:
         """When `requests` has something to ask for."""
-        times = (one.requests_at() for one in self.receiving.values())
-        return min((time for time in times if time is not None), default=None)
+        return earliest(one.requests_at() for one in self.receiving.values())
 
     def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
         """What the receivers ask for now: lost packets and key frames."""

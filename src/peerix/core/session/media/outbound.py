@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from peerix.core.deadlines import earliest
 from peerix.core.rtp.bandwidth import BandwidthEstimator
 from peerix.core.rtp.pacer import AUDIO, MIN_SLEEP, RETRANSMISSION, VIDEO, Pacer
 from peerix.core.rtp.repair_budget import SHARE, RepairBudget
@@ -163,7 +164,7 @@ class Outbound:
         if probe is not None and self._encoding_for_probes() is not None:
             times.append(probe.due_at + MIN_SLEEP)
         times += [sending.tones.next_timeout() for sending in self.sending.values()]
-        return min((time for time in times if time is not None), default=None)
+        return earliest(times)
 
     def follow_estimate(self) -> float:
         """Pace as the estimate says, and give what of it is left for what was not sent yet."""

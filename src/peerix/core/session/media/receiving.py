@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from peerix.core.deadlines import earliest
 from peerix.core.rtp.audio_receiver import AudioFormats, AudioReceiver
 from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, VIDEO_DEPACKETIZERS
 from peerix.core.rtp.routing import SectionRoutes
@@ -105,7 +106,7 @@ class Receiving:
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
         times = [stream.next_timeout() for stream in (self.audio, *self.video.values()) if stream is not None]
-        return min((time for time in times if time is not None), default=None)
+        return earliest(times)
 
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:
         """Give what goes on without what is overdue."""
@@ -119,7 +120,7 @@ class Receiving:
     def requests_at(self) -> float | None:
         """When lost packets are to be asked for."""
         times = [stream.feedback_at() for stream in self.video.values()]
-        return min((time for time in times if time is not None), default=None)
+        return earliest(times)
 
     def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
         """What is to be asked for now."""

@@ -65,6 +65,7 @@ class Reports:
         "_introduced",
         "_is_reduced",
         "_references",
+        "_round_trip",
         "_schedule",
         "_sending",
         "_sources",
@@ -86,6 +87,7 @@ class Reports:
         self._arrived = (0, now)
         """Bytes that had come at the last report, and when that was."""
         self._told = 0.0
+        self._round_trip: float | None = None
 
     def configure(self, sending: Mapping[str, Sending], inbound: Inbound) -> None:
         """Report of these from now on."""
@@ -128,7 +130,7 @@ class Reports:
             self._follow_arriving(inbound, now)
         if now < self._schedule.feedback_at(urgent=True):
             return packets
-        requests = inbound.requests(now, self._round_trip())
+        requests = inbound.requests(now, self._round_trip)
         if now >= self._schedule.feedback_at():
             requests += inbound.arrivals_to_tell(now)
             requests += inbound.maximum_to_tell(now)
@@ -191,10 +193,6 @@ class Reports:
         """Name ourselves, and the sources that are told of."""
         return SourceDescription(tuple(SourceChunk(ssrc, ((CNAME, self._cname),)) for ssrc in (self.ssrc, *ssrcs)))
 
-    def _round_trip(self) -> float | None:
-        known = (stream.statistics.round_trip_time for one in self._sending.values() for stream in one.streams)
-        return next((time for time in known if time is not None), None)
-
     # -- what we are told
 
     def receive(
@@ -255,5 +253,6 @@ class Reports:
             _, encoding = self._sources[block.ssrc]
             statistics = encoding.stream.statistics
             statistics.receive_report_block(block, now)
+            self._round_trip = statistics.round_trip_time or self._round_trip
             if not encoding.told_of_arrivals:
                 outbound.estimator.receive_report(block, statistics.round_trip_time, now)

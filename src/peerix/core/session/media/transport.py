@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.errors import LocalProtocolError
 from peerix.core.rtp.header_extensions import PlayoutDelay
 from peerix.core.rtp.packet import is_rtcp
@@ -174,7 +175,7 @@ class MediaTransport:
         if self._srtp is None or not (self.sending or self.receiving):
             return None
         times = (self.outbound.next_timeout(), self.inbound.next_timeout(), self.reports.next_timeout(self.inbound))
-        return min((time for time in times if time is not None), default=None)
+        return earliest(times)
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""
