@@ -10,6 +10,9 @@ Both ends of a row share a process, where nothing else is said. What a column sa
 * "fan": to one receiver, then to ten, all in another process; the CPU of the sender for a picture that arrives. At 15
   pictures a second, since ten encoders would not keep up with 30.
 * "2 % loss": two processes with a relay between them that loses 2 % of the datagrams each way; round trip 60 ms.
+* "4 to 1 to 4 Mbit/s": the relay carries 4 Mbit/s, from second 16 on 1, from second 28 on 4 again; round trip 60 ms.
+  The camera flickers, so that more bits always help. Below and above: seconds until the sender keeps to that for a
+  second, as the relay sees it; the length of the stage if it never does.
 
 All in one run, since only such figures compare on a machine that others use too.
 """
@@ -17,6 +20,7 @@ All in one run, since only such figures compare on a machine that others use too
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -24,12 +28,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe_machine
 from benchmarks.media_stacks import MediaJob
-from benchmarks.relay import Link, relayed
+from benchmarks.relay import BIN, Link, relayed
 from benchmarks.report import Metric, Report, Variant, add_output_options, publish
 from benchmarks.runner import RunFailedError, run_alone, run_ends
 from benchmarks.scenarios import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from benchmarks.scenarios import Result
 
 BACKENDS = ("asyncio", "uvloop", "trio")
@@ -38,6 +44,27 @@ STACKS = ("aiortc", "peerix")
 BOTH = ("encoder", "decoder")
 RECEIVERS = 10
 LOSSY = Link(delay=0.03, loss=0.02)
+
+WIDE_RATE, NARROW_RATE = 4e6, 1e6
+FALL, RISE, END = 16.0, 28.0, 44.0
+"""Seconds after the first datagram at which the link falls, is wide again, and nobody looks any more."""
+
+KEPT = 10
+"""Tenths of a second for which a bitrate has to be kept."""
+
+BELOW, ABOVE = 1e6, 3e6
+"""Bits a second that are to be fallen below, and to be risen above."""
+
+# A tenth of a second of the wide link waits at most, four tenths of the narrow one.
+NARROW = Link(
+    delay=0.03, bandwidth=WIDE_RATE / 8, queue=50_000, changes=((FALL, NARROW_RATE / 8), (RISE, WIDE_RATE / 8))
+)
+
+
+LINKS = {"lossy": LOSSY, "narrow": NARROW}
+
+TO_RECEIVER = 1
+"""Which of the ways of a relay media take."""
 
 
 def first(result: Result) -> float:
@@ -49,6 +76,28 @@ def further(result: Result) -> float:
     """What another receiver of a picture adds to that, ms."""
     pictures = result[f"frames_{RECEIVERS}"] / RECEIVERS
     return (1e3 * result[f"cpu_{RECEIVERS}"] / pictures - first(result)) / (RECEIVERS - 1)
+
+
+def seconds_until(rates: Sequence[float], begin: float, end: float, holds: Callable[[float], bool]) -> float:
+    """How long after `begin` a whole second is on average as wanted; the time to `end` if none is before.
+
+    :param rates: bits a second in each `BIN`.
+    """
+    first, last = round(begin / BIN), round(end / BIN)
+    for number in range(first, last - KEPT + 1):
+        if holds(statistics.fmean(rates[number : number + KEPT])):
+            return (number - first) * BIN
+    return end - begin
+
+
+def follow(entered: Sequence[int]) -> Result:
+    """How fast the sender followed the link, by the bytes that it sent in each `BIN`."""
+    rates = [8 * size / BIN for size in entered] + [0.0] * round(END / BIN)
+    return {
+        "before": statistics.fmean(rates[round((FALL - 4) / BIN) : round(FALL / BIN)]),
+        "fall": seconds_until(rates, FALL, RISE, lambda rate: rate < BELOW),
+        "rise": seconds_until(rates, RISE, END, lambda rate: rate > ABOVE),
+    }
 
 
 SCENARIOS: dict[str, tuple[MediaJob, tuple[Metric, ...]]] = {
@@ -93,6 +142,15 @@ SCENARIOS: dict[str, tuple[MediaJob, tuple[Metric, ...]]] = {
             Metric("PSNR p10, dB", lambda r: r["psnr_p10"], 1),
         ),
     ),
+    "narrow": (
+        MediaJob("narrow", "", "", END - 6.0, 5.0, bitrate=6_000_000),
+        (
+            Metric("4 to 1 to 4 Mbit/s: Mbit/s before", lambda r: r["before"] / 1e6, 1),
+            Metric("below 1, s", lambda r: r["fall"], 1, more_is_better=False),
+            Metric("above 3 again, s", lambda r: r["rise"], 1, more_is_better=False),
+            Metric("longest freeze, s", lambda r: r["longest"], 2, more_is_better=False),
+        ),
+    ),
 }
 """Jobs without stack and loop, and the columns that they give."""
 
@@ -115,9 +173,10 @@ def run_media(job: MediaJob) -> Result:
     seconds = job.seconds + job.warm_up
     if job.scenario == "alone":
         return run_alone(WORKER, job, seconds)
-    if job.scenario == "lossy" and not job.relay_ports:
-        with relayed(LOSSY) as relay:
-            return run_media(replace(job, relay_ports=relay.ports))
+    if job.scenario in LINKS and not job.relay_ports:
+        with relayed(LINKS[job.scenario]) as relay:
+            result = run_media(replace(job, relay_ports=relay.ports))
+        return result | follow(relay.entered[TO_RECEIVER]) if job.scenario == "narrow" else result
     sent, received = run_ends(WORKER, job, seconds)
     return sent | received
 
@@ -125,7 +184,9 @@ def run_media(job: MediaJob) -> Result:
 def measure(report: Report, row: Row, name: str, seconds: float | None) -> None:
     """Measure one row."""
     template, metrics = SCENARIOS[name]
-    job = replace(template, stack=row.stack, backend=row.backend, seconds=seconds or template.seconds)
+    # The link changes at its own times.
+    seconds = template.seconds if seconds is None or name == "narrow" else seconds
+    job = replace(template, stack=row.stack, backend=row.backend, seconds=seconds)
     noted = Job(name, row.stack, row.backend, None, 1 if job.scenario == "alone" else 2, job.seconds)
     try:
         result = run_media(job)

@@ -23,18 +23,23 @@ if TYPE_CHECKING:
 PICTURES = 60
 """Pictures of the camera; then they begin again."""
 
+FLICKER = (8, 10)
+"""Of pictures that are hard to encode: the size of the blocks that flicker, and by how much at most."""
+
 TIME_BASE = Fraction(1, 90_000)
 
 
 class Camera:
     """Numbered pictures with some texture, drawn beforehand.
 
+    :param flickers: they fill a wide link: see `draw`.
     :ivar shown_at: when the latest picture of each number was shown, by `time.monotonic`.
     """
 
-    def __init__(self, width: int, height: int, rate: float) -> None:
+    def __init__(self, width: int, height: int, rate: float, *, flickers: bool = False) -> None:
         self.shown_at = [0.0] * PICTURES
-        self._pictures = [av.VideoFrame.from_ndarray(picture, format="yuv420p") for picture in draw(width, height)]
+        film = draw(width, height, flickers=flickers)
+        self._pictures = [av.VideoFrame.from_ndarray(picture, format="yuv420p") for picture in film]
         self._interval = 1 / rate
         self._count = 0
         self._due = 0.0
@@ -58,22 +63,33 @@ class Camera:
 
 
 @cache
-def draw(width: int, height: int) -> list[npt.NDArray[np.uint8]]:
-    """The pictures: a room with some texture, in whose middle something moves, and their number as bits."""
+def draw(width: int, height: int, *, flickers: bool = False) -> list[npt.NDArray[np.uint8]]:
+    """The pictures: a room with some texture, in whose middle something moves, and their number as bits.
+
+    :param flickers: the texture changes from picture to picture, so that more bits always help.
+    """
     maker = PictureMaker(width, height, 30)
-    blocks = np.random.default_rng(1).integers(-12, 12, (height // 8, width // 8, 1), dtype=np.int16)
-    texture = blocks.repeat(8, axis=0).repeat(8, axis=1)
+    chance = np.random.default_rng(1)
+    texture = noise(chance, width, height, 8, 12)
     room, middle = maker.draw(PICTURES), slice(width * 3 // 8, width * 5 // 8)
     pictures: list[npt.NDArray[np.uint8]] = []
     for number in range(PICTURES):
         drawn = maker.draw(number)
         moving = drawn[:, middle].copy()
         body = slice(0, height * 3 // 4)
+        if flickers:
+            texture = noise(chance, width, height, *FLICKER)
         drawn[body] = np.clip(room[body].astype(np.int16) + texture[body], 16, 235)
         drawn[body, middle] = moving[body]
         frame = av.VideoFrame.from_ndarray(drawn, format="rgb24").reformat(format="yuv420p")
         pictures.append(frame.to_ndarray().astype(np.uint8))
     return pictures
+
+
+def noise(chance: np.random.Generator, width: int, height: int, size: int, most: int) -> npt.NDArray[np.int16]:
+    """Blocks of a size, by how much each is brighter or darker."""
+    blocks = chance.integers(-most, most, (-(-height // size), -(-width // size), 1), dtype=np.int16)
+    return blocks.repeat(size, axis=0).repeat(size, axis=1)[:height, :width]
 
 
 @cache

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import aiortc
+import aiortc.codecs.vpx
 import aiortc.rtcrtpreceiver
 import aiortc.rtcrtpsender
 import anyio
@@ -64,6 +65,11 @@ class MediaJob:
     replayed: tuple[str, ...] = ()
     receivers: int = 1
     relay_ports: Sequence[int] = ()
+
+    @property
+    def flickers(self) -> bool:
+        """Whether the pictures are hard to encode: a wide link is to be filled."""
+        return self.scenario == "narrow"
 
 
 class Sending(Protocol):
@@ -179,6 +185,8 @@ class AiortcStack:
 
     def __init__(self, job: MediaJob) -> None:
         self._job = job
+        if job.flickers:  # it would stop at 1.5 Mbit/s
+            setattr(aiortc.codecs.vpx, "MAX_BITRATE", job.bitrate)  # noqa: B010
         if "encoder" in job.replayed:
             frames = recording(job.width, job.height, job.bitrate)
             setattr(aiortc.rtcrtpsender, "get_encoder", lambda _: _ReplayingEncoder(frames))  # noqa: B010

@@ -84,7 +84,7 @@ class Critic:
     """Watches pictures of a known film: where it stands still, and how far they are from what was sent."""
 
     def __init__(self, job: MediaJob) -> None:
-        self._film = draw(job.width, job.height)
+        self._film = draw(job.width, job.height, flickers=job.flickers)
         self._last: float | None = None
         self.intervals: list[float] = []
         self.qualities: list[float] = []
@@ -113,21 +113,23 @@ class Critic:
         return {
             "frames": len(self.intervals) / seconds,
             "frozen": frozen / seconds,
+            "longest": max(self.intervals),
             "psnr": statistics.mean(self.qualities),
             "psnr_p10": worst,
         }
 
 
 async def send_film(job: MediaJob, wire: Wire) -> Result:
-    """The sending end of "lossy"."""
-    async with stack_of(job).send(Camera(job.width, job.height, job.rate), wire) as sending:
+    """The sending end of "lossy" and "narrow"."""
+    camera = Camera(job.width, job.height, job.rate, flickers=job.flickers)
+    async with stack_of(job).send(camera, wire) as sending:
         await sending.connect()
         await wire.expect("bye")
     return {}
 
 
 async def judge_film(job: MediaJob, wire: Wire) -> Result:
-    """The receiving end of "lossy"."""
+    """The receiving end of "lossy" and "narrow"."""
     critic = Critic(job)
     result: Result = {}
     async with create_task_group() as tasks:

@@ -28,6 +28,9 @@ HEADERS = 28
 """Bytes of IPv4 and UDP."""
 
 BUFFER = 4 * 1024 * 1024
+BIN = 0.1
+"""Seconds for which bytes are counted together."""
+
 BATCH = 128
 """Datagrams read from one socket before the other has its turn."""
 
@@ -42,6 +45,7 @@ class Link:
     :ivar queue: bytes that wait for the bandwidth.
     :ivar mtu: larger IP packets vanish, as on a path without ICMP.
     :ivar headers: bytes that each takes on the wire beyond what we see of it.
+    :ivar changes: other bandwidths, each with the seconds after the first datagram from which on it holds, in order.
     """
 
     delay: float
@@ -51,18 +55,26 @@ class Link:
     mtu: int = 1500
     seed: int = 1
     headers: int = HEADERS
+    changes: Sequence[tuple[float, float]] = ()
+
+    def bandwidth_at(self, elapsed: float) -> float:
+        """Bytes a second so many seconds after the first datagram."""
+        return next((bandwidth for at, bandwidth in reversed(self.changes) if elapsed >= at), self.bandwidth)
 
 
 class Direction:
     """What is on its way to one end.
 
     :ivar waits: seconds that each datagram had to wait for the bandwidth.
+    :ivar entered: bytes that came in each `BIN` after the first datagram, lost ones too.
     """
 
     def __init__(self, link: Link, seed: int) -> None:
         self._link = link
         self._random = random.Random(seed).random
         self._free_at = 0.0
+        self._begun_at: float | None = None
+        self.entered: list[int] = []
         self.on_the_way: deque[tuple[float, bytes]] = deque()
         self.waits: list[float] = []
         self.passed = 0
@@ -74,6 +86,7 @@ class Direction:
         """A datagram enters the path."""
         link = self._link
         size = len(data) + link.headers
+        elapsed = self._count(size, now)
         if size > link.mtu:
             self.too_large += 1
             return
@@ -81,15 +94,27 @@ class Direction:
             self.lost += 1
             return
         due = now
-        if link.bandwidth:
+        bandwidth = link.bandwidth_at(elapsed) if link.changes else link.bandwidth
+        if bandwidth:
             wait = max(self._free_at - now, 0.0)
-            if wait * link.bandwidth + size > link.queue:
+            if wait * bandwidth + size > link.queue:
                 self.overflowed += 1
                 return
             self.waits.append(wait)
-            due = self._free_at = now + wait + size / link.bandwidth
+            due = self._free_at = now + wait + size / bandwidth
         self.passed += 1
         self.on_the_way.append((due + link.delay, data))
+
+    def _count(self, size: int, now: float) -> float:
+        """Count a datagram that comes, and give the seconds since the first one."""
+        if self._begun_at is None:
+            self._begun_at = now
+        elapsed = now - self._begun_at
+        number = int(elapsed / BIN)
+        if number >= len(self.entered):
+            self.entered += [0] * (number + 1 - len(self.entered))
+        self.entered[number] += size
+        return elapsed
 
     def report(self) -> dict[str, float]:
         """What happened here."""
@@ -172,10 +197,12 @@ class Relayed:
 
     :ivar ports: of the two sockets.
     :ivar seen: what it saw of the way to each of the two ends, once it has ended.
+    :ivar entered: `Direction.entered` of each of these ways.
     """
 
     ports: tuple[int, ...]
     seen: Sequence[dict[str, float]] = ()
+    entered: Sequence[Sequence[int]] = ()
 
 
 @contextmanager
@@ -189,7 +216,8 @@ def relayed(link: Link) -> Iterator[Relayed]:
             yield running
         finally:
             output, _ = process.communicate()
-            running.seen = json.loads(output)
+            ended = json.loads(output)
+            running.seen, running.entered = ended["seen"], ended["entered"]
 
 
 def main() -> None:
@@ -197,7 +225,9 @@ def main() -> None:
     relay = Relay(Link(**json.loads(sys.argv[1])))
     print(json.dumps(relay.ports), flush=True)
     relay.run()
-    print(json.dumps([direction.report() for direction in relay.directions]), flush=True)
+    directions = relay.directions
+    ended = {"seen": [each.report() for each in directions], "entered": [each.entered for each in directions]}
+    print(json.dumps(ended), flush=True)
 
 
 if __name__ == "__main__":
