@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from anyio import fail_after, move_on_after, sleep
+from av.video.reformatter import ColorRange, Colorspace
 
 from peerix import PeerixError
 from peerix.media import AudioSource, MediaRecorder, TestSource, VideoSource
@@ -114,6 +115,22 @@ async def test_pictures_are_turned_as_their_track_says(tmp_path: Path, rotation:
     expected = np.rot90(lying, -rotation // 90)
     assert picture.shape == expected.shape
     assert np.abs(picture[10:-10, 10:-10].astype(float) - expected[10:-10, 10:-10]).mean() < 12
+
+
+@pytest.mark.parametrize("rotation", [0, pytest.param(90, marks=pytest.mark.slow)])
+async def test_pictures_of_another_colour_space_keep_their_colours(tmp_path: Path, rotation: int) -> None:
+    """BT.709 in the full range, as Chromium sends canvases."""
+    camera, color = VideoSource(), (190, 70, 40)
+    camera.rotation = rotation
+    plain = av.VideoFrame.from_ndarray(np.full((120, 160, 3), color, np.uint8), format="rgb24")
+    frame = plain.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG)
+    frame.colorspace, frame.color_range = Colorspace.ITU709, ColorRange.JPEG
+    async with MediaRecorder(tmp_path / "out.mp4") as recorder:
+        recorder.add(camera)
+        for number in range(5):
+            camera.send_nowait(frame, time=number / 30)
+    last = read_back(tmp_path / "out.mp4")[0][-1]
+    assert last.to_ndarray(format="rgb24").mean((0, 1)) == pytest.approx(color, abs=4)
 
 
 async def test_a_gap_in_the_sound_is_silence(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import av
 import av.filter
 import numpy as np
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange
 
-from peerix.media.frames import PictureFitter, clockwise, copy_sound
+from peerix.media.frames import COLORSPACE, PictureFitter, clockwise, copy_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +65,8 @@ class VideoWriter:
         stream.pix_fmt = "yuv420p"
         stream.bit_rate = bitrate
         stream.codec_context.time_base = _TIME_BASE
+        # Unless they are told, players take large pictures for BT.709.
+        stream.codec_context.colorspace, stream.codec_context.color_range = COLORSPACE, ColorRange.MPEG
         self._fitter = PictureFitter()
         self._fitting: tuple[tuple[int, int, str, int], av.filter.Graph] | None = None
         self._last = -1
@@ -83,7 +86,7 @@ class VideoWriter:
     def _fit(self, frame: av.VideoFrame, turn: int) -> av.VideoFrame:
         width, height = self._stream.width, self._stream.height
         if not turn and (frame.width, frame.height) == (width, height):
-            return self._fitter.fit(frame, width, height)
+            return self._fitter.fit_to_send(frame, width, height)
         shape = (frame.width, frame.height, frame.format.name, turn)
         if self._fitting is None or self._fitting[0] != shape:
             self._fitting = (shape, _fitting_graph(shape, width, height))
@@ -102,13 +105,16 @@ _TURNS: dict[int, tuple[tuple[str, str], ...]] = {
 """What turns a picture clockwise."""
 
 
+_SCALING = "force_original_aspect_ratio=decrease:force_divisible_by=2:out_color_matrix=bt601:out_range=limited"
+
+
 def _fitting_graph(shape: tuple[int, int, str, int], width: int, height: int) -> av.filter.Graph:
     """Turn a picture, and scale it to a size, with black bars where its shape is another one."""
     graph = av.filter.Graph()
     nodes = [
         graph.add_buffer(width=shape[0], height=shape[1], format=av.VideoFormat(shape[2]), time_base=_TIME_BASE),
         *(graph.add(name, arguments) for name, arguments in _TURNS.get(shape[3], ())),
-        graph.add("scale", f"{width}:{height}:force_original_aspect_ratio=decrease:force_divisible_by=2"),
+        graph.add("scale", f"{width}:{height}:{_SCALING}"),
         graph.add("pad", f"{width}:{height}:(ow-iw)/2:(oh-ih)/2"),
         graph.add("format", "yuv420p"),
         graph.add("buffersink"),
