@@ -3,6 +3,7 @@
 Two processes talk through a third one that delays, loses and queues datagrams and drops those above 1,500 bytes
 (`benchmarks.relay`), with the same seed for every row. Throughput starts with the first message, slow start included;
 64 KiB messages, ordered and reliable. The queue is what datagrams waited for the bandwidth, at the relay.
+A ping beside bulk that takes longer than the window counts as that long.
 """
 
 from __future__ import annotations

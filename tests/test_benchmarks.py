@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from benchmarks import data_channel
@@ -16,7 +17,8 @@ from benchmarks.peers.packages import missing
 from benchmarks.relay import Link
 from benchmarks.report import FLOOD_ONE, SET_UP, Report, Variant
 from benchmarks.runner import RunFailedError, run
-from benchmarks.scenarios import Job
+from benchmarks.scenarios import Job, send_pings_beside
+from benchmarks.wire import Wire
 from tests.support.components import miss
 
 if TYPE_CHECKING:
@@ -157,6 +159,32 @@ def test_aiortc_is_measured_beside_peerix(tmp_path: Path, capsys: pytest.Capture
     summary = json.loads((tmp_path / "result.json").read_text())["summary"]
     assert {row["variant"] for row in summary} == {"aiortc, uvloop", "peerix, uvloop, 1200"}
     assert next(row for row in summary if row["variant"] == PEERIX.label)["times_better_than_aiortc"] > 0
+
+
+class Starved:
+    """An end whose second channel gets nothing through."""
+
+    async def second_channel(self, wire: Wire, *, offering: bool) -> Starved:
+        return self
+
+    async def flood(self, message: bytes, count: int | None) -> None:
+        await anyio.sleep_forever()
+
+    async def ping(self, message: bytes, count: int) -> list[float]:
+        await anyio.sleep_forever()
+        return []
+
+
+@pytest.mark.anyio
+async def test_a_round_trip_without_an_end_counts_as_long_as_the_window() -> None:
+    near, far = Wire.pair()
+    for word in ("ready", "stopped"):
+        far.send(word)
+    starved: Any = Starved()
+    result = await send_pings_beside(replace(job("beside"), seconds=0.05), starved, near)
+    near.close()
+    far.close()
+    assert result["p95"] == 0.05
 
 
 def foreign_job(scenario: str, stack: str, processes: int = 2, seconds: float = 1.0, **fields: Any) -> Job:

@@ -117,7 +117,11 @@ class AiortcEndpoint:
         """Measure round trips."""
         channel = self._channel
         echoed = anyio.Event()
-        channel.on("message", lambda _: echoed.set())
+
+        def on_message(_: object) -> None:
+            echoed.set()
+
+        channel.on("message", on_message)
         times: list[float] = []
         for _ in range(count):
             echoed = anyio.Event()
@@ -125,6 +129,7 @@ class AiortcEndpoint:
             channel.send(message)
             await echoed.wait()
             times.append(time.perf_counter() - started)
+        channel.remove_listener("message", on_message)
         return times
 
     async def echo(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
