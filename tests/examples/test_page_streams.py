@@ -35,13 +35,15 @@ SIZE = (320, 180)
 """At which pictures are compared."""
 
 NOTE_CONNECTIONS = """
-globalThis.connections = [];
-globalThis.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(...settings) {
-    super(...settings);
-    connections.push(this);
-  }
-}"""
+void Object.assign(globalThis, {
+  connections: [],
+  RTCPeerConnection: class extends RTCPeerConnection {
+    constructor(...settings) {
+      super(...settings);
+      connections.push(this);
+    }
+  },
+})"""
 """The page keeps its connections to itself; statistics are asked of these."""
 
 STATISTICS = """
