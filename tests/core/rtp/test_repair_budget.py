@@ -20,10 +20,9 @@ def test_repairs_take_their_share_of_the_path_at_most() -> None:
 
 def test_what_was_sent_again_long_ago_is_forgotten() -> None:
     budget = RepairBudget()
-    spent(budget, 10.0, 11.0)
-    assert budget.bitrate > 0.9 * SHARE * PATH
-    budget.advance(11.0 + WINDOW)
-    assert budget.bitrate == 0
+    at_once = spent(budget, 10.0, 10.1)
+    assert spent(budget, 10.1, 10.2) == 0
+    assert spent(budget, 10.1 + WINDOW, 10.2 + WINDOW) == at_once
 
 
 def test_a_single_packet_is_sent_again_on_the_narrowest_path() -> None:

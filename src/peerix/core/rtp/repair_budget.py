@@ -16,30 +16,20 @@ SHARE = 0.5
 
 
 class RepairBudget:
-    """Counts what is sent again on one transport.
+    """Counts what is sent again on one transport."""
 
-    :ivar bitrate: bits a second of late, by the last call.
-    """
-
-    __slots__ = ("_bytes", "_spent", "bitrate")
+    __slots__ = ("_bytes", "_spent")
 
     def __init__(self) -> None:
         self._spent: deque[tuple[float, int]] = deque()
         self._bytes = 0
-        self.bitrate = 0.0
-
-    def advance(self, now: float) -> None:
-        """Forget what was long ago."""
-        while self._spent and self._spent[0][0] <= now - WINDOW:
-            self._bytes -= self._spent.popleft()[1]
-        self.bitrate = self._bytes * 8 / WINDOW
 
     def spend(self, size: int, path: float, now: float) -> bool:
         """Take `size` bytes if there is room for them on a path of so many bits a second."""
-        self.advance(now)
-        if self._spent and self.bitrate + size * 8 / WINDOW > SHARE * path:
+        while self._spent and self._spent[0][0] <= now - WINDOW:
+            self._bytes -= self._spent.popleft()[1]
+        if self._spent and (self._bytes + size) * 8 > SHARE * path * WINDOW:
             return False
         self._spent.append((now, size))
         self._bytes += size
-        self.bitrate = self._bytes * 8 / WINDOW
         return True
