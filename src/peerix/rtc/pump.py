@@ -8,6 +8,7 @@ came together.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class Pump:
         "_dispatch",
         "_next_port",
         "_ports",
+        "_sleep_scope",
         "_task_group",
         "_wake",
         "after_flush",
@@ -60,6 +62,7 @@ class Pump:
         self._next_port = 0
         self._task_group: TaskGroup | None = None
         self._wake = Event()
+        self._sleep_scope = CancelScope()
         self._armed = 0.0
         self._busy = False
         self.flush_due = False
@@ -161,8 +164,9 @@ class Pump:
         self.after_flush()
         deadline = session.next_timeout()
         if deadline is not None and deadline < self._armed:
+            # The task sleeps on, only less long: to wake it for that would cost ten times as much.
             self._armed = deadline
-            self._wake.set()
+            self._sleep_scope.deadline = current_time() + max(deadline - now, MIN_DELAY)
 
     async def run(self) -> None:
         """Run the ports and the clock until cancelled."""
@@ -188,13 +192,14 @@ class Pump:
         if self._armed > now and (deadline is None or self._armed < deadline):
             deadline = self._armed
         if deadline is None:
-            self._armed = float("inf")
-            await self._wake.wait()
+            self._armed = math.inf
+            until = math.inf
         else:
             self._armed = deadline
-            with CancelScope(deadline=current_time() + max(deadline - now, MIN_DELAY)):
-                await self._wake.wait()
-        if self._armed <= time.monotonic() or self._armed == float("inf"):
+            until = current_time() + max(deadline - now, MIN_DELAY)
+        with CancelScope(deadline=until) as self._sleep_scope:
+            await self._wake.wait()
+        if self._armed <= time.monotonic() or self._armed == math.inf:
             self._armed = 0.0
         self._wake = Event()
         self.flush_due = False
