@@ -11,7 +11,7 @@ from collections import deque
 WINDOW = 0.5
 """Seconds over which is counted: for as long a receiver waits for a packet."""
 
-SHARE = 0.5
+SHARE = 0.3
 """Of what the path carries."""
 
 
