@@ -8,7 +8,7 @@ import pytest
 
 from peerix.core.ice import IceState
 from peerix.core.ice.agent import STARVATION_TOLERANCE
-from peerix.core.ice.consent import CONSENT_PERIOD, CONSENT_TIMEOUT
+from peerix.core.ice.consent import CHECK_GRID, CONSENT_PERIOD, CONSENT_TIMEOUT
 from peerix.core.stun import MessageClass, parse
 from tests.core.ice.link import Address, Link, connect, make_link
 
@@ -44,6 +44,14 @@ def test_consent_is_checked_every_four_to_six_seconds() -> None:
     assert max(gaps) <= 1.2 * CONSENT_PERIOD
     assert max(gaps) - min(gaps) > 1.0
     assert link.sides[0].states == []
+
+
+def test_checks_of_all_connections_come_at_the_same_times() -> None:
+    link = connected()
+    link.run(60.0)
+    times = [at for side in link.sides for at, _, _, data in side.sent if is_request(data)]
+    assert len(times) > 20
+    assert all(at % CHECK_GRID < 1e-6 or CHECK_GRID - at % CHECK_GRID < 1e-6 for at in times)
 
 
 def test_a_dead_path_is_disconnected_after_five_to_eight_seconds_and_failed_after_thirty() -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 CONSENT_PERIOD = 5.0
 """Seconds between checks, randomised between 0.8 and 1.2 times that (RFC 7675 5.1)."""
 
+CHECK_GRID = 0.25
+"""Seconds. Checks are due at multiples of this: those of all connections of a process, and of both ends when they share
+a clock, then come in the same wake-ups, and an idle process sleeps longer."""
+
 DISCONNECTED_AFTER = 5.0
 """Seconds without a valid answer after which people are told."""
 
@@ -73,7 +77,7 @@ class Consent:
         self.answered_at = now if answered_at is None else answered_at
         self.liveness = Liveness.ALIVE
         self._unanswered_since = self._doubt_ends_at = None
-        self._next_check_at = max(self.answered_at + self._interval(), now)
+        self._next_check_at = max(self._after_interval(self.answered_at), now)
 
     def stop(self, now: float) -> None:
         """The path is gone: there is nothing to check, and the time without an answer goes on."""
@@ -105,7 +109,7 @@ class Consent:
         """Tell whether a check is due, and if so note that it goes out now."""
         if self._next_check_at is None or self._next_check_at > now or self.liveness is Liveness.EXPIRED:
             return False
-        self._next_check_at = now + self._interval()
+        self._next_check_at = self._after_interval(now)
         if self._unanswered_since is None:
             self._unanswered_since = now
         return True
@@ -150,5 +154,7 @@ class Consent:
     def _silent_at(self, unanswered_since: float) -> float:
         return max(self.answered_at + DISCONNECTED_AFTER, unanswered_since + UNANSWERED_GRACE)
 
-    def _interval(self) -> float:
-        return CONSENT_PERIOD * (0.8 + 0.4 * int.from_bytes(self._random_bytes(2), "big") / 65535)
+    def _after_interval(self, time: float) -> float:
+        """A random time on the grid, 0.8 to 1.2 periods later."""
+        later = time + CONSENT_PERIOD * (0.8 + 0.4 * int.from_bytes(self._random_bytes(2), "big") / 65536)
+        return max(later // CHECK_GRID, (time + 0.8 * CONSENT_PERIOD) // CHECK_GRID + 1) * CHECK_GRID
