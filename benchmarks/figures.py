@@ -247,6 +247,13 @@ PARTS: dict[str, Part] = {
         "A track of 1280x720 at 30 pictures a second; `benchmarks/media.py` says of each line how it is measured.",
         turned=True,
     ),
+    "layers": section(
+        "By layer",
+        "layers",
+        (),
+        "Percent of the time in which a process with both ends ran, by `python -m benchmarks.layers`. A sample counts",
+        "for the innermost Python function, so a system call counts for sockets, and OpenSSL for DTLS.",
+    ),
     "packet cost": write_packet_cost,
     "core": section(
         "The SCTP core alone",
