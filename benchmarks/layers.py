@@ -41,7 +41,7 @@ LAYERS: dict[str, str] = {
     "session": r"core/session/",
     "codecs": r"peerix/media/|/av/",
     "connection objects": r"peerix/rtc/",
-    "event loop": r"anyio/|asyncio/|uvloop/|trio/|sniffio/|outcome/|selectors\.py|anyio\._|threading\.py|concurrent/|weakref\.py",
+    "event loop": r"anyio/|asyncio/|uvloop/|trio/|sniffio/|outcome/|concurrent/|(selectors|threading|weakref)\.py",
     "the benchmark": r"benchmarks/",
 }
 """The first that fits the file of a function."""
