@@ -13,19 +13,18 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.data_channel import job
 from benchmarks.machine import describe_machine
-from benchmarks.media import SCENARIOS as MEDIA
 from benchmarks.report import Variant, add_output_options, publish
-from benchmarks.runner import GRACE, RunFailedError, last_words
+from benchmarks.runner import GRACE, WORKER, RunFailedError, last_words
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from benchmarks.scenarios import Job
 
 BACKENDS = ("asyncio", "uvloop", "trio")
 RATE = 400
@@ -50,18 +49,14 @@ OTHER = "other"
 _START_UP = "<frozen importlib"
 
 
-def jobs(backend: str, quick: bool) -> dict[str, tuple[str, DataclassInstance]]:
-    """What is looked at: the module of the worker, and its job."""
+def jobs(backend: str, quick: bool) -> dict[str, Job]:
+    """What is looked at."""
     variant, seconds = Variant("peerix", backend), 2.0 if quick else 10.0
     return {
-        "messages of 64 KiB": ("worker", job("flood", variant, seconds)),
-        "messages of 64 bytes": ("worker", job("flood", variant, seconds, message_size=64)),
-        "a lone message": ("worker", job("ping", variant, message_size=64, count=500 if quick else 10_000)),
-        "set-up": ("worker", job("connect", variant, count=20 if quick else 300)),
-        "pictures outside the codec": (
-            "media_worker",
-            replace(MEDIA["bare"][0], stack="peerix", backend=backend, seconds=seconds),
-        ),
+        "messages of 64 KiB": job("flood", variant, seconds),
+        "messages of 64 bytes": job("flood", variant, seconds, message_size=64),
+        "a lone message": job("ping", variant, message_size=64, count=500 if quick else 10_000),
+        "set-up": job("connect", variant, count=20 if quick else 300),
     }
 
 
@@ -83,7 +78,7 @@ def shares(collapsed: str) -> dict[str, float]:
     return {layer: 100 * counts[layer] / total for layer in (*LAYERS, OTHER) if counts[layer]}
 
 
-def sample(worker: str, planned: DataclassInstance) -> dict[str, float]:
+def sample(planned: Job) -> dict[str, float]:
     """Run a job under the profiler.
 
     :raises RunFailedError: it failed.
@@ -100,7 +95,7 @@ def sample(worker: str, planned: DataclassInstance) -> dict[str, float]:
             "--output",
             str(found),
         ]
-        command = [*profiler, "--full-filenames", "--", sys.executable, "-m", f"benchmarks.{worker}"]
+        command = [*profiler, "--full-filenames", "--", sys.executable, "-m", WORKER]
         command += [json.dumps(asdict(planned)), "both"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=2 * GRACE, check=False)
@@ -121,10 +116,10 @@ def main(arguments: list[str]) -> int:
     rows: dict[str, dict[str, float]] = {}
     failures: list[str] = []
     for backend in options.backend or ("asyncio", "trio"):
-        for name, (worker, planned) in jobs(backend, options.quick).items():
+        for name, planned in jobs(backend, options.quick).items():
             label = f"{name}, {backend}"
             try:
-                rows[label] = sample(worker, planned)
+                rows[label] = sample(planned)
             except RunFailedError as error:
                 failures.append(f"{label}: {error}")
             print(f"  {label}: {rows.get(label)}", file=sys.stderr)

@@ -34,6 +34,6 @@ def test_layers_are_told_by_file(place: str, layer: str) -> None:
 
 @pytest.mark.slow
 def test_a_process_is_sampled() -> None:
-    found = sample(*jobs("asyncio", quick=True)["messages of 64 KiB"])
+    found = sample(jobs("asyncio", quick=True)["messages of 64 KiB"])
     assert sum(found.values()) == pytest.approx(100)
     assert found["SCTP"] > 5
