@@ -80,14 +80,16 @@ def test_the_manifest_has_one_line_a_scenario(tmp_path: Path) -> None:
 
 def test_the_manifest_takes_the_results_of_a_part(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    before = {name: Result(result="failed", cases=3, backends=[]) for name in ("whole", "some cases", "not run")}
+    before = {
+        name: Result(result="failed", cases=3, backends=[]) for name in ("whole", "some cases", "not run", "gone")
+    }
     write_manifest(manifest, before, ["1"])
     now = {
         "whole": Result(result="passed", cases=3, backends=[]),
         "some cases": Result(result="passed", cases=1, backends=[]),
         "new": Result(result="passed", cases=1, backends=[]),
     }
-    updated = update(manifest, now)
+    updated = update(manifest, now, {"whole", "some cases", "not run", "new"})
     assert {name: result["result"] for name, result in updated.items()} == {
         "whole": "passed",
         "some cases": "failed",

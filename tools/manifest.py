@@ -26,15 +26,18 @@ def join_reports(reports: list[Path]) -> dict[str, Result]:
     return joined
 
 
-def update(path: Path, scenarios: dict[str, Result]) -> dict[str, Result]:
-    """What the manifest says, with newer results; those of fewer cases than before are no result of the scenario."""
+def update(path: Path, scenarios: dict[str, Result], there: set[str]) -> dict[str, Result]:
+    """What the manifest says of the scenarios that are there, with newer results.
+
+    Those of fewer cases than before are no result of the scenario.
+    """
     known: dict[str, Result] = {}
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))["scenarios"]
     for name, result in scenarios.items():
         if name not in known or result["cases"] >= known[name]["cases"]:
             known[name] = result
-    return known
+    return {name: result for name, result in known.items() if name in there}
 
 
 def write_manifest(path: Path, scenarios: dict[str, Result], orders: list[str]) -> None:

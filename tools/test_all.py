@@ -30,6 +30,13 @@ def run_suite(order: str, report: Path, arguments: list[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
+def all_scenarios() -> set[str]:
+    """The names of all scenarios that there are."""
+    command = [sys.executable, "-m", "pytest", "--all", "--collect-only", "--quiet"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {line.partition("[")[0] for line in listed.splitlines() if "::" in line}
+
+
 def main(arguments: list[str]) -> int:
     """Run all orders; the exit code is that of the first run that failed."""
     started = time.monotonic()
@@ -38,7 +45,8 @@ def main(arguments: list[str]) -> int:
         codes = [run_suite(order, report, arguments) for order, report in zip(ORDERS, reports, strict=True)]
         scenarios = join_reports([report for report in reports if report.exists()])
     is_whole = all(argument.startswith(CHOOSE_NOTHING) for argument in arguments)
-    write_manifest(MANIFEST, scenarios if is_whole else update(MANIFEST, scenarios), list(ORDERS))
+    results = scenarios if is_whole else update(MANIFEST, scenarios, all_scenarios())
+    write_manifest(MANIFEST, results, list(ORDERS))
     counted = count_results(scenarios)
     summary = ", ".join(
         f"{counted[outcome]} {outcome}" for outcome in ("failed", "passed", "skipped") if counted[outcome]
