@@ -48,7 +48,7 @@ LATENESS = 0.03
 """Seconds by which a task of a machine that has time for the clip is late, now and then: one turn in 50."""
 
 KEEP = 5
-"""One of so many pictures is kept as it is."""
+"""One of so many pictures that were shown is kept as it is."""
 
 IN_STEP = 0.08
 """Seconds between sound and pictures; of what nobody notices (ITU-R BT.1359) the middle between early and late."""
@@ -113,7 +113,7 @@ async def show(clip: Path, recording: Path) -> Evening:
             for event in received:
                 tasks.start_soon(watch, event.track, seen)
             for track in player.stream.tracks:
-                tasks.start_soon(watch, track, shown)
+                tasks.start_soon(watch, track, shown, KEEP)
             tasks.start_soon(lateness.watch)
             with fail_after(PATIENCE):
                 await player.finished.wait()
@@ -139,10 +139,11 @@ class Lateness:
         return float(np.quantile(self._seconds, 0.98))
 
 
-async def watch(track: MediaTrack[Any], showing: Showing) -> None:
+async def watch(track: MediaTrack[Any], showing: Showing, keep: int = 1) -> None:
+    count = 0
     async for frame in track:
-        is_kept = round(frame.time * 25) % KEEP == 0
-        await anyio.to_thread.run_sync(showing.add, frame, frame.time, is_kept)
+        await anyio.to_thread.run_sync(showing.add, frame, frame.time, count % keep == 0)
+        count += 1
 
 
 def test_the_clip_is_seen_without_long_gaps(evening: Evening) -> None:

@@ -115,6 +115,10 @@ def test_who_publishes_a_stream_and_stops_is_said_where_people_talk(cli: Start, 
     publish.signal(signal.SIGTERM)
     listener.wait_text("Alice no longer publishes 'camera'")
     assert program.wait_event("stream", state="removed")["peer"] == added["peer"]
+    for command in (listener, program):
+        command.signal(signal.SIGTERM)
+    for command in (publish, listener, program):
+        command.finish()
 
 
 @pytest.mark.slow
