@@ -22,7 +22,7 @@ from benchmarks.peers.packages import NODE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-CHROMIUM_FLAGS = (
+HEADLESS_CHROMIUM = (
     "--headless",
     "--no-sandbox",
     "--remote-debugging-pipe",
@@ -38,6 +38,11 @@ CHROMIUM_FLAGS = (
     "--disable-sync",
     "--no-default-browser-check",
     "--no-first-run",
+)
+"""A browser that does nothing of its own and talks over a pipe."""
+
+CHROMIUM_FLAGS = (
+    *HEADLESS_CHROMIUM,
     # Its addresses go into candidates as they are, and it does not ask before it talks to this machine.
     "--disable-features=WebRtcHideLocalIpsWithMdns,LocalNetworkAccessChecks",
 )

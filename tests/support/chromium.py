@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from benchmarks.peers.programs import HEADLESS_CHROMIUM
 from tests.support.browsers import ORIGIN, Browser, BrowserProcess, Page, read_page
 from tests.support.replies import ForeignError, Replies
 
@@ -25,23 +26,9 @@ ASK_FOR_LOCAL_NETWORK = ("LocalNetworkAccessChecks", "LocalNetworkAccessChecksWe
 """Pages that come over DevTools count as public ones, which ask before they talk to this machine."""
 
 _FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--remote-debugging-pipe",
-    "--allow-loopback-in-peer-connection",
+    *HEADLESS_CHROMIUM,
     "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-networking",
-    "--disable-background-timer-throttling",
-    "--disable-backgrounding-occluded-windows",
-    "--disable-breakpad",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
     "--disable-quic",
-    "--disable-renderer-backgrounding",
-    "--disable-sync",
-    "--no-default-browser-check",
-    "--no-first-run",
     "--use-fake-device-for-media-stream",
 )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peerix.core.deadlines import earliest
 from peerix.core.errors import LocalProtocolError
 from peerix.core.ice.address import canonical, is_multicast_dns_name
 from peerix.core.ice.candidates import WaitingCandidates, is_usable, with_canonical_host
@@ -296,8 +297,7 @@ class IceAgent:
         self._deadline = self._next_deadline()
 
     def _next_deadline(self) -> float | None:
-        ours, requests = self._sessions.next_timeout(self._now), self._context.transactions.next_timeout()
-        return ours if requests is None or (ours is not None and ours < requests) else requests
+        return earliest((self._sessions.next_timeout(self._now), self._context.transactions.next_timeout()))
 
     def _update_path(self) -> None:
         pair = self._sessions.carrier().path

@@ -47,15 +47,24 @@ class InterleavedReassembly:
     def receive_next(self, tsn: int, flags: int, stream_word: int, mid: int, last_word: int, payload: bytes) -> None:
         """Take a chunk. `stream_word` is stream id and reserved bits, `last_word` PPID or FSN."""
         stream_id = stream_word >> 16
-        if flags & _WHOLE == _WHOLE:
-            if flags & FLAG_UNORDERED:
-                self._inbox.deliver(stream_id, last_word, payload)
-            else:
-                self._inbox.deliver_ordered(stream_id, mid, last_word, payload)
-            return
+        ppid = last_word
+        if flags & _WHOLE != _WHOLE:
+            partial = self._collect(flags, stream_id, mid, last_word, payload)
+            if partial is None:
+                return
+            ppid, payload = partial.ppid, b"".join(partial.parts)
+        if flags & FLAG_UNORDERED:
+            self._inbox.deliver(stream_id, ppid, payload)
+        else:
+            self._inbox.deliver_ordered(stream_id, mid, ppid, payload)
+
+    receive_late = receive_next
+
+    def _collect(self, flags: int, stream_id: int, mid: int, last_word: int, payload: bytes) -> _Partial | None:
+        """Add a fragment to its message; give that when it is whole."""
         unordered = flags & FLAG_UNORDERED
         if not unordered and self._inbox.is_past(stream_id, mid):
-            return
+            return None
         key = stream_id * 2 + (unordered != 0)
         messages = self._partial.get(key)
         if messages is None:
@@ -64,14 +73,13 @@ class InterleavedReassembly:
         if partial is None:
             partial = messages[mid] = _Partial()
             self._inbox.window.buffered += MESSAGE_OVERHEAD
-        if self._add(partial, flags, last_word, payload):
-            del messages[mid]
-            if not messages:
-                del self._partial[key]
-            self._inbox.window.buffered -= partial.size
-            self._finish(stream_id, unordered, mid, partial.ppid, b"".join(partial.parts))
-
-    receive_late = receive_next
+        if not self._add(partial, flags, last_word, payload):
+            return None
+        del messages[mid]
+        if not messages:
+            del self._partial[key]
+        self._inbox.window.buffered -= partial.size
+        return partial
 
     def _add(self, partial: _Partial, flags: int, last_word: int, payload: bytes) -> bool:
         """Add a fragment; return whether the message is whole."""
@@ -95,12 +103,6 @@ class InterleavedReassembly:
         partial.size += size
         self._inbox.window.buffered += size
         return len(parts) - 1 == partial.last_fsn
-
-    def _finish(self, stream_id: int, unordered: int, mid: int, ppid: int, data: bytes) -> None:
-        if unordered:
-            self._inbox.deliver(stream_id, ppid, data)
-        else:
-            self._inbox.deliver_ordered(stream_id, mid, ppid, data)
 
     def skip(self, cumulative: int, streams: list[tuple[int, bool, int]]) -> None:
         """Forget what the peer gave up (RFC 8260 section 2.3.1)."""

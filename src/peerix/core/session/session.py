@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from peerix.core.datachannel import DataChannels
+from peerix.core.deadlines import earliest
 from peerix.core.dtls import RECORD_OVERHEAD, DtlsRole, DtlsState, Fingerprint
 from peerix.core.ice import (
     Candidate,
@@ -307,16 +308,9 @@ class Session:
         """When `handle_timeout` wants to be called; None while nothing waits for time."""
         if self.closed:
             return None
-        first = self.transport.next_timeout()
-        if self._association_started:
-            at = self.association.next_timeout()
-            if first is None or (at is not None and at < first):
-                first = at
-        if self.media is not None:
-            at = self.media.next_timeout()
-            if first is None or (at is not None and at < first):
-                first = at
-        return first
+        association = self.association.next_timeout() if self._association_started else None
+        media = None if self.media is None else self.media.next_timeout()
+        return earliest((self.transport.next_timeout(), association, media))
 
     def handle_timeout(self, now: float) -> None:
         """React to the passing of time."""

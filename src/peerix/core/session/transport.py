@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from peerix.core.deadlines import earliest
 from peerix.core.dtls import RECORD_OVERHEAD, DtlsRole, DtlsState, DtlsTransport
 from peerix.core.dtls.records import record_length
 from peerix.core.sctp import is_probe
@@ -271,12 +272,8 @@ class Transport:
 
     def next_timeout(self) -> float | None:
         """The earliest of the timers of ICE, DTLS and the questions to STUN servers."""
-        first = self.ice.next_timeout()
-        if (at := self.dtls.next_timeout()) is not None and (first is None or at < first):
-            first = at
-        if self.reflexive is not None and (at := self.reflexive.next_timeout()) is not None:
-            first = at if first is None else min(first, at)
-        return first
+        asked = None if self.reflexive is None else self.reflexive.next_timeout()
+        return earliest((self.ice.next_timeout(), self.dtls.next_timeout(), asked))
 
     def handle_timeout(self, now: float) -> None:
         """Let all of them react to the passing of time."""
