@@ -56,8 +56,29 @@ def test_a_narrow_link_is_filled_without_a_long_queue() -> None:
     narrow.run(1)
     narrow.queue_samples.clear()
     assert narrow.run(3)[0] > 0.95 * NARROW_CEILING
-    assert quantile(narrow.queue_samples, 0.5) < 0.03
+    assert quantile(narrow.queue_samples, 0.5) < 0.005
+    assert quantile(narrow.queue_samples, 0.95) < 0.015
     assert timeouts(narrow) == 0
+
+
+def test_a_link_that_becomes_four_times_as_fast_is_filled_after_the_next_probe() -> None:
+    link = Link(latency=0.025, bandwidth=1.25e6)
+    growing = Bottleneck(link, [config()], tick=TICK)
+    growing.run(6)
+    link.bandwidth = 5e6
+    growing.run(5)
+    assert growing.run(1)[0] > 0.85 * NARROW_CEILING
+
+
+def test_a_link_that_becomes_half_as_fast_has_no_long_queue_after_some_rounds() -> None:
+    link = Link(latency=0.025, bandwidth=5e6, queue=1_000_000)
+    shrinking = Bottleneck(link, [config()], tick=TICK)
+    shrinking.run(6)
+    link.bandwidth = 2.5e6
+    shrinking.run(2.5)
+    shrinking.queue_samples.clear()
+    assert shrinking.run(1)[0] > 0.85 * NARROW_CEILING / 2
+    assert quantile(shrinking.queue_samples, 0.95) < 0.03
 
 
 @pytest.mark.parametrize("name", ["cubic", "newreno"])

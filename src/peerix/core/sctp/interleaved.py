@@ -58,7 +58,9 @@ class InterleavedReassembly:
         else:
             self._inbox.deliver_ordered(stream_id, mid, ppid, payload)
 
-    receive_late = receive_next
+    def receive_late(self, tsn: int, flags: int, stream_word: int, mid: int, last_word: int, payload: bytes) -> None:
+        """Take a chunk that came out of turn: all the same, since fragments have numbers of their own."""
+        self.receive_next(tsn, flags, stream_word, mid, last_word, payload)
 
     def _collect(self, flags: int, stream_id: int, mid: int, last_word: int, payload: bytes) -> _Partial | None:
         """Add a fragment to its message; give that when it is whole."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from peerix.core.sctp.congestion.ceiling import Ceiling
 from peerix.core.sctp.congestion.control import INITIAL_PACKETS, MIN_PACKETS
 from peerix.core.sctp.congestion.path_model import UNKNOWN, PathModel
 from peerix.core.sctp.pacing import MIN_RTT
@@ -42,7 +43,10 @@ MIN_PROBE_INTERVAL = 0.25
 """Seconds; the same on short paths, so that the bandwidth of a busy machine is not that of its last millisecond."""
 
 MAX_PROBE_INTERVAL = 2.0
-"""Seconds; the same on long paths."""
+"""Seconds; the same on long paths, and after probes that found nothing: each of them doubles the interval."""
+
+FOUND = 1.1
+"""By so much more bandwidth than before a probe, it was worth it: the next one follows at once."""
 
 MAX_UP_ROUNDS = 8
 """A probe, or a drain, ends after so many rounds, when nothing else has ended it."""
@@ -63,43 +67,56 @@ MAX_PACKET_INTERVAL = 0.25
 """Seconds. However slow the path seems, packets leave no further apart, as far as the window has room: a model that is
 wrong is seen to be wrong by what arrives."""
 
-UNLIMITED = 1 << 62
+SETTLED_ROUNDS = 2
+"""Rounds of cruising after which round trips say how long the path takes without a queue of ours."""
+
+WINDOW_MARGIN = 0.25
+"""Bandwidth-delay products that the window has beyond what such round trips fill."""
+
+
+class Gains:
+    """What a phase sends.
+
+    :ivar pacing: the pacing rate in bandwidths.
+    :ivar window: the window in bandwidth-delay products.
+    """
+
+    __slots__ = ("pacing", "window")
+
+    def __init__(self, pacing: float, window: float) -> None:
+        self.pacing = pacing
+        self.window = window
 
 
 class Phase(Enum):
-    """What the sender is up to.
+    """What the sender is up to."""
 
-    :ivar pacing_gain: the pacing rate in bandwidths.
-    :ivar window_gain: the window in bandwidth-delay products.
-    """
+    STARTUP = Gains(2.77, 2.0)
+    DRAIN = Gains(0.5, 2.0)
+    DOWN = Gains(0.75, 2.0)
+    CRUISE = Gains(1.0, 2.0)
+    REFILL = Gains(1.0, 2.0)  # noqa: PIE796 - of another meaning
+    UP = Gains(1.25, 2.25)
+    PROBE_RTT = Gains(1.0, 0.5)
 
-    STARTUP = ("startup", 2.77, 2.0)
-    DRAIN = ("drain", 0.5, 2.0)
-    DOWN = ("down", 0.75, 2.0)
-    CRUISE = ("cruise", 1.0, 2.0)
-    REFILL = ("refill", 1.0, 2.0)
-    UP = ("up", 1.25, 2.25)
-    PROBE_RTT = ("probe RTT", 1.0, 0.5)
 
-    def __init__(self, label: str, pacing_gain: float, window_gain: float) -> None:
-        self.label = label
-        self.pacing_gain = pacing_gain
-        self.window_gain = window_gain
+SETTLED = (Phase.DOWN, Phase.CRUISE, Phase.REFILL, Phase.UP)
+"""What follows upon a start: the path is known."""
 
 
 class Bbr:
     """One phase after the other: fill the path, drain the queue, then cruise, with a probe every few seconds."""
 
     __slots__ = (
+        "_ceiling",
         "_full_bandwidth",
-        "_growth",
-        "_inflight_hi",
         "_model",
-        "_next_reaction",
         "_packet_size",
+        "_probed_bandwidth",
         "_rounds",
-        "_undo",
+        "_settled_rtt",
         "_until",
+        "_vain_probes",
         "cwnd",
         "pacing_rate",
         "phase",
@@ -109,14 +126,16 @@ class Bbr:
         self._packet_size = packet_size
         self._model = PathModel()
         self._full_bandwidth = 0.0
-        self._inflight_hi = UNLIMITED
-        self._growth = 1
-        self._next_reaction = 0.0
+        self._ceiling = Ceiling()
+        self._settled_rtt = UNKNOWN
+        """Seconds that the path takes on average without a queue of ours: jitter and what others send are in it."""
+        self._vain_probes = 0
+        """Probes in a row that found no more bandwidth than there was."""
+        self._probed_bandwidth = 0.0
         self._rounds = 0
         """Rounds of this phase; in `STARTUP` those without growth."""
         self._until = 0.0
         """When this phase ends, for those that end by time."""
-        self._undo = UNLIMITED
         self.cwnd = INITIAL_PACKETS * packet_size
         self.pacing_rate = 0.0
         self.phase = Phase.STARTUP
@@ -128,7 +147,7 @@ class Bbr:
         if sample.round_start:
             self._rounds += 1
         in_flight = sample.sent_flight or sample.flight
-        if sample.lost and now >= self._next_reaction and model.overflows(in_flight, self._packet_size):
+        if sample.lost and self._ceiling.may_fall(now) and model.overflows(in_flight, self._packet_size):
             self._handle_overflow(in_flight, sample, now)
         self._step(sample, now)
         self._watch_rtt(sample, now)
@@ -145,7 +164,7 @@ class Bbr:
             case Phase.DOWN:
                 self._down(sample, now)
             case Phase.CRUISE:
-                self._cruise(now)
+                self._cruise(sample, now)
             case Phase.REFILL:
                 self._refill(now)
             case Phase.UP:
@@ -160,10 +179,8 @@ class Bbr:
 
     def _handle_overflow(self, in_flight: int, sample: DeliverySample, now: float) -> None:
         """A queue overflows: keep less in flight, until a probe finds room."""
-        self._undo = self._inflight_hi
-        lowered = max(BETA * min(in_flight, self.cwnd), self._model.bdp)
-        self._inflight_hi = max(int(lowered), MIN_PACKETS * self._packet_size)
-        self._next_reaction = now + (sample.srtt or 0.0)
+        lowered = max(BETA * min(in_flight, self.cwnd), self._model.bdp, MIN_PACKETS * self._packet_size)
+        self._ceiling.lower(int(lowered), now + (sample.srtt or 0.0))
         if self.phase is Phase.STARTUP:
             self._enter(Phase.DRAIN)
         elif self.phase in (Phase.UP, Phase.REFILL):
@@ -187,27 +204,45 @@ class Bbr:
 
     def _go_down(self, now: float) -> None:
         self._model.next_cycle()
+        self._enter(Phase.DOWN, now + self._probe_interval(now))
+
+    def _probe_interval(self, now: float) -> float:
         # Any number between 0 and 1 that another sender does not have at this moment.
         spread = now * 7919.0 % 1.0
-        interval = min(max(PROBE_ROUNDS * self._model.min_rtt, MIN_PROBE_INTERVAL), MAX_PROBE_INTERVAL)
-        self._enter(Phase.DOWN, now + interval * (1.0 + spread))
+        interval = max(PROBE_ROUNDS * self._model.min_rtt, MIN_PROBE_INTERVAL) * (1 << min(self._vain_probes, 4))
+        return min(interval, MAX_PROBE_INTERVAL) * (1.0 + spread)
 
     def _down(self, sample: DeliverySample, now: float) -> None:
         """Give back what the probe has put into the queue."""
         if self._rounds >= MAX_DOWN_ROUNDS or sample.flight - sample.acked <= self._model.bdp:
             self._enter(Phase.CRUISE, self._until)
-        self._cruise(now)
+        self._cruise(sample, now)
 
-    def _cruise(self, now: float) -> None:
+    def _cruise(self, sample: DeliverySample, now: float) -> None:
         """Send what the path delivers, until it is time for a probe."""
+        if sample.round_start and self.phase is Phase.CRUISE:
+            self._look_back(sample, now)
         if now >= self._until:
             self._enter(Phase.REFILL)
+
+    def _look_back(self, sample: DeliverySample, now: float) -> None:
+        """See what the last probe has brought, and whether the path still is what it was then."""
+        if self._rounds == SETTLED_ROUNDS and sample.srtt:
+            self._settled_rtt = sample.srtt
+            self._vain_probes += 1
+            if self._model.bandwidth >= FOUND * self._probed_bandwidth > 0:
+                self._vain_probes = 0
+                self._until = now
+        elif self._rounds > SETTLED_ROUNDS and self._model.queueing:
+            # It has become slower, or others have come: what it was is forgotten sooner.
+            self._vain_probes = 0
+            self._until = min(self._until, now + self._probe_interval(now))
 
     def _refill(self, now: float) -> None:
         """Fill the path for a round, so that the probe shows something."""
         if self._rounds:
-            self._growth = 1
-            self._full_bandwidth = self._model.bandwidth
+            self._ceiling.start_probe()
+            self._full_bandwidth = self._probed_bandwidth = self._model.bandwidth
             self._enter(Phase.UP, now + self._model.min_rtt)
 
     def _up(self, sample: DeliverySample, now: float) -> None:
@@ -216,14 +251,13 @@ class Bbr:
             self._full_bandwidth = self._model.bandwidth
             self._until = now + self._model.min_rtt
             self._rounds = 0
-        if self._inflight_hi < self._unlimited_window():
+        if self._ceiling.size < self._unlimited_window():
             if sample.round_start and not sample.app_limited:
-                self._inflight_hi += self._growth * self._packet_size
-                self._growth *= 2
+                self._ceiling.grow(self._packet_size)
             full = self._rounds >= MIN_GROWTH_ROUNDS
         else:
             full = now >= self._until
-        full = full and sample.flight >= Phase.UP.pacing_gain * self._model.bdp
+        full = full and sample.flight >= Phase.UP.value.pacing * self._model.bdp
         if full or self._rounds >= MAX_UP_ROUNDS:
             self._go_down(now)
 
@@ -251,17 +285,21 @@ class Bbr:
     def _unlimited_window(self) -> int:
         """The window that the model asks for."""
         model = self._model
-        window = self.phase.window_gain * model.bdp
+        gains = self.phase.value
+        window = gains.window * model.bdp
+        if self.phase in SETTLED and model.min_rtt >= MIN_RTT:
+            filled = model.bandwidth * self._settled_rtt * gains.pacing + WINDOW_MARGIN * model.bdp
+            window = min(window, filled)
         if self.phase is not Phase.PROBE_RTT:
             burst_time = UNPACED_BURST_TIME if model.min_rtt < MIN_RTT else BURST_TIME
             window += 3 * max(2.0 * self._packet_size, model.bandwidth * burst_time)
         return int(window)
 
     def _window(self) -> int:
-        return max(min(self._unlimited_window(), self._inflight_hi), MIN_PACKETS * self._packet_size)
+        return max(min(self._unlimited_window(), self._ceiling.size), MIN_PACKETS * self._packet_size)
 
     def _set_pacing(self, sample: DeliverySample) -> None:
-        gain = self.phase.pacing_gain
+        gain = self.phase.value.pacing
         rate = gain * self._model.bandwidth * PACING_MARGIN
         if self.phase is Phase.STARTUP:
             if not self.pacing_rate and sample.srtt:
@@ -287,7 +325,7 @@ class Bbr:
 
     def undo(self) -> None:
         """Take back the last reaction."""
-        self._inflight_hi = max(self._inflight_hi, self._undo)
+        self._ceiling.undo()
 
     def set_packet_size(self, packet_size: int) -> None:
         """Keep the window, but never below what a start would have when packets get larger."""
