@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,6 +41,9 @@ HEADLESS_CHROMIUM = (
     "--no-first-run",
 )
 """A browser that does nothing of its own and talks over a pipe."""
+
+REMOVAL_TIMEOUT = 10.0
+"""Seconds."""
 
 CHROMIUM_FLAGS = (
     *HEADLESS_CHROMIUM,
@@ -103,7 +107,7 @@ async def open_chromium() -> AsyncIterator[PageAgent]:
     ours, theirs = socket.socketpair()
     # It talks on the descriptors 3 and 4.
     shell = ["bash", "-c", f'exec "$@" 3<&{theirs.fileno()} 4>&{theirs.fileno()}', "bash"]
-    with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as folder:
+    async with _temporary_folder() as folder:
         command = [*shell, "chromium", *CHROMIUM_FLAGS, f"--user-data-dir={folder}/profile", "about:blank"]
         places = {"HOME": folder, "TMPDIR": folder, "XDG_RUNTIME_DIR": folder}
         async with _talk(command, ours, theirs, b"\0", places) as (exchange, process):
@@ -114,6 +118,19 @@ async def open_chromium() -> AsyncIterator[PageAgent]:
             start = f"{script}\nglobalThis.agent = new BenchmarkAgent(w3cStack(RTCPeerConnection)); null"
             agent.result(await exchange.ask(agent.evaluation(start)))
             yield agent
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[str]:
+    """A folder that is gone at the end, although a process that was killed may make its last file a little later."""
+    folder = tempfile.mkdtemp(prefix="benchmark-")
+    try:
+        yield folder
+    finally:
+        with anyio.move_on_after(REMOVAL_TIMEOUT, shield=True):
+            while await anyio.Path(folder).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                await anyio.sleep(0.02)
 
 
 @asynccontextmanager
