@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from peerix.core.datachannel.channel import Channel
-    from peerix.core.errors import PeerixError
+from peerix.core.datachannel.channel import Channel
+from peerix.core.errors import PeerixError
 
 
 @dataclass(slots=True)

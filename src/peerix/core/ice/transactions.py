@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from peerix.core.ice.pair import CandidatePair
+from peerix.core.ice.pair import CandidatePair
 
 INITIAL_RTO = 0.1
 """Seconds before the first retransmission of a check. RFC 8445 14.3 asks for 0.5 to spare the network; a

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import NegotiationError
-from peerix.core.jsep.remote import bundle_of, read_transport
+from peerix.core.jsep.remote import RemoteTransport, bundle_of, read_transport
 from peerix.core.jsep.sections import compose, data_answer, rejected_section
 from peerix.core.sdp import Setup
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerix.core.jsep.parameters import DtlsRole, LocalTransport
-    from peerix.core.jsep.remote import RemoteTransport
     from peerix.core.jsep.transceivers import Transceivers
     from peerix.core.sdp import Description, MediaSection
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peerix.core.jsep.capabilities import Codec
 from peerix.core.sdp import RtpMap, read_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from peerix.core.jsep.capabilities import Codec
     from peerix.core.sdp import MediaSection
 
 # RFC 3551 6: payload types that need no a=rtpmap.

@@ -7,10 +7,10 @@ from itertools import starmap
 from typing import TYPE_CHECKING
 
 from peerix.core.jsep.state import Side
-from peerix.core.sdp import SessionDescription, write
+from peerix.core.sdp import Description, MediaSection, SessionDescription, write
 
 if TYPE_CHECKING:
-    from peerix.core.sdp import Description, MediaSection, SdpType
+    from peerix.core.sdp import SdpType
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from peerix.core.jsep.codecs import answer_parameters
+from peerix.core.jsep.codecs import BoundCodec, answer_parameters
 from peerix.core.jsep.sections import DISCARD_PORT, NO_ADDRESS, transport_attributes
+from peerix.core.jsep.transceiver import Outgoing
 from peerix.core.sdp import (
     Attribute,
     Attributes,
@@ -22,11 +24,9 @@ from peerix.core.sdp import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from peerix.core.jsep.codecs import BoundCodec
     from peerix.core.jsep.parameters import LocalTransport
-    from peerix.core.jsep.transceiver import Outgoing
     from peerix.core.sdp import Setup
 
 PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "RTP/SAVPF", "RTP/SAVP"})

@@ -7,6 +7,7 @@ little: everything that a rollback has to undo lives in the pending ones, so tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
@@ -25,16 +26,15 @@ from peerix.core.jsep.payload_types import Numbering
 from peerix.core.jsep.remote import check_answer, check_credentials, check_offer
 from peerix.core.jsep.sections import with_candidates
 from peerix.core.jsep.state import Side, SignalingState, next_state
-from peerix.core.jsep.transceiver import CreatedBy
+from peerix.core.jsep.transceiver import CreatedBy, Transceiver
 from peerix.core.jsep.transceivers import Transceivers
 from peerix.core.sdp import Direction, SessionDescription, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from peerix.core.jsep.capabilities import MediaKind
     from peerix.core.jsep.parameters import Applied, LocalTransport
-    from peerix.core.jsep.transceiver import Transceiver
     from peerix.core.sdp import Description, IceCandidate, MediaSection, SdpType
 
 NO_MEDIA = MediaCapabilities()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peerix.core.jsep.payload_types import Numbering
 from peerix.core.jsep.sections import compose, data_section, rejected_section
-from peerix.core.sdp import Setup
+from peerix.core.jsep.transceiver import Transceiver
+from peerix.core.jsep.transceivers import Transceivers
+from peerix.core.sdp import Description, Setup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from peerix.core.jsep.descriptions import AgreedSection
     from peerix.core.jsep.parameters import LocalTransport
-    from peerix.core.jsep.payload_types import Numbering
-    from peerix.core.jsep.transceiver import Transceiver
-    from peerix.core.jsep.transceivers import Transceivers
-    from peerix.core.sdp import Description, MediaSection
+    from peerix.core.sdp import MediaSection
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING
 
 from peerix.core.errors import NegotiationError
 from peerix.core.jsep.answer import served
-from peerix.core.jsep.parameters import Applied, SctpParameters
-from peerix.core.jsep.remote import on_sections, read_transport
+from peerix.core.jsep.parameters import Applied, DtlsRole, SctpParameters
+from peerix.core.jsep.remote import RemoteTransport, on_sections, read_transport
 from peerix.core.jsep.state import Side
-from peerix.core.sdp import Setup
+from peerix.core.sdp import MediaSection, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from peerix.core.jsep.descriptions import Described, Descriptions
-    from peerix.core.jsep.parameters import DtlsRole
-    from peerix.core.jsep.remote import RemoteTransport
     from peerix.core.jsep.state import SignalingState
-    from peerix.core.sdp import Description, MediaSection
+    from peerix.core.sdp import Description
 
 
 @dataclass(frozen=True, slots=True)

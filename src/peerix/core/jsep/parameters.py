@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from peerix.core.jsep.state import SignalingState
-    from peerix.core.jsep.transceiver import Transceiver
-    from peerix.core.sdp import Fingerprint
+from peerix.core.jsep.state import SignalingState
+from peerix.core.jsep.transceiver import Transceiver
+from peerix.core.sdp import Fingerprint
 
 DtlsRole: TypeAlias = Literal["client", "server"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from peerix.core.jsep.parameters import IceParameters
 from peerix.core.sdp import Fingerprint, Setup, read_setup
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
     from peerix.core.jsep.descriptions import AgreedSection
     from peerix.core.sdp import Description, MediaSection

@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from peerix.core.errors import LocalProtocolError
+from peerix.core.jsep.capabilities import Codec, MediaKind
+from peerix.core.jsep.codecs import BoundCodec
 from peerix.core.sdp import Direction
-
-if TYPE_CHECKING:
-    from peerix.core.jsep.capabilities import Codec, MediaKind
-    from peerix.core.jsep.codecs import BoundCodec
 
 
 class CreatedBy(Enum):

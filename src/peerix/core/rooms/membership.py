@@ -12,6 +12,7 @@ closes its connections.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,13 +21,13 @@ from peerix.core.errors import SignalingError
 from .candidates import CandidateQueue, fits
 from .descriptions import CandidateInit, SignalDescription, read_candidate, read_description, ufrag_of
 from .identity import is_polite
+from .json import JsonValue
 from .reconnection import Reconnections
 from .signaling import SignalPacket, SignalType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from .json import JsonValue
 
 MAX_REMOTES = 256
 """Connections and pending verifications of one member; further members are not let in."""

@@ -8,6 +8,7 @@ impolite side ignores the other's, the polite side takes its own back.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -17,7 +18,7 @@ from .descriptions import CandidateInit, SignalDescription
 from .signaling import SignalType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .json import JsonValue
 

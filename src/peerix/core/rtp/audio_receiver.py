@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, AUDIO_DURATIONS, opus_has
 from peerix.core.rtp.reception import ReceptionStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from peerix.core.rtp.audio_buffer import AudioUnit
     from peerix.core.rtp.header_extensions import AudioLevel, HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket

@@ -12,8 +12,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from peerix.core.rtp.header_extensions import HeaderExtensions
+
 if TYPE_CHECKING:
-    from peerix.core.rtp.header_extensions import HeaderExtensions
     from peerix.core.rtp.packet import RtpPacket
 
 MAX_PACKETS = 2048

@@ -6,18 +6,18 @@ sending are those of the moment when a packet leaves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from peerix.core.rtp.header_extensions import HeaderExtensions, abs_send_time
+from peerix.core.rtp.header_extensions import ExtensionMap, HeaderExtensions, abs_send_time
 from peerix.core.rtp.packet_writer import PacketWriter
 from peerix.core.rtp.retransmission import SendHistory, SentPacket, write_rtx_payload
 from peerix.core.rtp.transmission import TransmissionStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from peerix.core.rtp.header_extensions import ExtensionMap
 
 MAX_PADDING = 255
 """Bytes of one packet that is padding only."""

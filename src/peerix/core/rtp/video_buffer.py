@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peerix.core.rtp.header_extensions import ColorSpace
+
 if TYPE_CHECKING:
-    from peerix.core.rtp.header_extensions import ColorSpace
     from peerix.core.rtp.packet import RtpPacket
     from peerix.core.rtp.payload.video import VideoDepacketizer
 

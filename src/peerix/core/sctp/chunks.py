@@ -11,11 +11,8 @@ The length counts the header and the value, not the padding.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DATA = 0
 INIT = 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from peerix.core.sctp.congestion import DEFAULT_ALGORITHM, find_algorithm
+from peerix.core.sctp.congestion import DEFAULT_ALGORITHM, CongestionControlFactory, find_algorithm
 
 if TYPE_CHECKING:
-    from peerix.core.sctp.congestion import CongestionControl, CongestionControlFactory
+    from peerix.core.sctp.congestion import CongestionControl
 
 MAX_STREAMS = 1024
 """Streams in each direction that we announce and allocate. Browsers use ids below this."""

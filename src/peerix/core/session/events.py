@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from peerix.core.datachannel import ChannelEvent
+from peerix.core.ice import Candidate, IceState
+from peerix.core.jsep import SignalingState, Transceiver
+from peerix.core.sdp import IceCandidate
 from peerix.core.session.media.events import MediaEvent
-
-if TYPE_CHECKING:
-    from peerix.core.ice import Candidate, IceState
-    from peerix.core.jsep import SignalingState, Transceiver
-    from peerix.core.sdp import IceCandidate
 
 
 class ConnectionState(StrEnum):

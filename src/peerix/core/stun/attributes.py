@@ -10,15 +10,13 @@ The values come from RFC 8489 section 14 (STUN), RFC 8656 section 18 (TURN), RFC
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.stun.errors import StunError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
+from peerix.core.errors import PeerixError
+
 from .chunks import IncomingChunks
 
 if TYPE_CHECKING:
-    from peerix.core.errors import PeerixError
     from peerix.core.rooms.json import JsonValue
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    from peerix.core.errors import PeerixError
+from peerix.core.errors import PeerixError
 
+if TYPE_CHECKING:
     from .chunks import OutgoingChunks
 
 ACKNOWLEDGEMENT_TIMEOUT = 10.0

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from peerix.core.rtp.bandwidth.sent_packets import PacketResult
+from peerix.core.rtp.bandwidth.sent_packets import PacketResult
 
 PROBE_TIME = 0.02
 """Seconds that a burst lasts."""

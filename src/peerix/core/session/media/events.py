@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from peerix.core.jsep import BoundCodec
-    from peerix.core.rtp.audio_buffer import AudioUnit
-    from peerix.core.rtp.header_extensions import AudioLevel
-    from peerix.core.rtp.video_buffer import ReceivedFrame
+from peerix.core.jsep import BoundCodec
+from peerix.core.rtp.audio_buffer import AudioUnit
+from peerix.core.rtp.header_extensions import AudioLevel
+from peerix.core.rtp.video_buffer import ReceivedFrame
 
 
 @dataclass(slots=True)
