@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help setup system demo page test test-all conformance lint format bench figures instructions fresh clean
+.PHONY: help setup system demo page test test-all conformance lint format bench figures instructions compiled fresh clean
 
 help:
 	@echo "make demo      two peers meet, chat and swap a file, and say what happened"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench     the benchmark of data channels, beside other stacks"
 	@echo "make figures   docs/performance.md, from the results of the benchmarks"
 	@echo "make instructions  counts the instructions of fixed work: fails when there are 20% more than accepted"
+	@echo "make compiled  the core as compiled modules, into .compiled, and its tests with them"
 	@echo "make fresh     a clean clone, a new environment, an empty HOME: the README's commands as written"
 
 setup:
@@ -84,8 +85,13 @@ figures: setup
 instructions: setup system
 	$(BIN)/python -m benchmarks.instructions --check $(ARGS)
 
+# The wheel with the compiled core, and the tests of what is compiled; they import the package of .compiled.
+compiled: setup
+	@tools/compiled.sh
+	PYTHONPATH=.compiled $(BIN)/python -m pytest $(SHARED) tests/core tests/simulation tests/conformance tests/rtc tests/api $(ARGS)
+
 fresh:
 	@tools/fresh.sh
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .compiled build dist

@@ -6,9 +6,9 @@ the playout delay and the sender's clock.
 
 from __future__ import annotations
 
-from operator import itemgetter
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
+from peerix.core.rtp.announced import Announced
 from peerix.core.rtp.clock import SenderClock, Unwrapper
 from peerix.core.rtp.nack import NackGenerator
 from peerix.core.rtp.packet import VIDEO_CLOCK_RATE
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
 
 MAXIMUM_PLAYOUT_DELAY = 1.0
 """Seconds of advised playout delay, at most."""
-
-MAX_SAID = 64
-"""Packets that say how a picture is turned or what its colours mean, whose frames are not whole yet."""
-
-ValueT = TypeVar("ValueT")
 
 
 class VideoReceiver:
@@ -76,8 +71,8 @@ class VideoReceiver:
         self.buffer: VideoBuffer | None = None
         self.payload_type: int | None = None
         self.playout = PlayoutDelay(VIDEO_CLOCK_RATE, 0.0, MAXIMUM_PLAYOUT_DELAY)
-        self._turns = _Said(0)
-        self._colors: _Said[ColorSpace | None] = _Said(None)
+        self._turns = Announced(0)
+        self._colors: Announced[ColorSpace | None] = Announced(None)
         self._unwrapper = Unwrapper(32)
 
     def receive(self, packet: RtpPacket, extensions: HeaderExtensions, now: float) -> list[ReceivedFrame]:
@@ -161,8 +156,8 @@ class VideoReceiver:
         self.clock = SenderClock(VIDEO_CLOCK_RATE)
         self.buffer = None
         self.payload_type = None
-        self._turns = _Said(0)
-        self._colors = _Said(None)
+        self._turns = Announced(0)
+        self._colors = Announced(None)
         if self.nack is not None:
             self.nack = NackGenerator(self.nack.deadline)
         return self.statistics
@@ -196,31 +191,3 @@ class VideoReceiver:
             if frame.key_frame and self.nack is not None:
                 self.nack.forget_before(frame.end)
         return frames
-
-
-class _Said(Generic[ValueT]):
-    """What holds for each frame until something else is said: packets say it long before their frame is whole.
-
-    :param value: what holds before anything was said.
-    """
-
-    __slots__ = ("_ended", "_said", "_value")
-
-    def __init__(self, value: ValueT) -> None:
-        self._said: list[tuple[int, ValueT]] = []
-        self._ended = -1
-        self._value = value
-
-    def receive(self, extended: int, value: ValueT) -> None:
-        """Take what a packet says, unless its frame has left: it came twice."""
-        if extended >= self._ended:
-            self._said.append((extended, value))
-            self._said.sort(key=itemgetter(0))
-            del self._said[:-MAX_SAID]
-
-    def take(self, end: int) -> ValueT:
-        """Give what holds for the frame that ends there."""
-        while self._said and self._said[0][0] < end:
-            self._value = self._said.pop(0)[1]
-        self._ended = end
-        return self._value
