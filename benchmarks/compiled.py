@@ -1,7 +1,7 @@
 """The compiled core beside the same source as Python: ``make compiled``, then ``python -m benchmarks.compiled``.
 
-Both take turns, row by row, each measurement in processes of its own. The columns are those of
-`benchmarks.data_channel`, with packets of the size that was found.
+Both take turns, each measurement in processes of its own. The columns are those of `benchmarks.data_channel`, with
+packets of the size that was found, and one of `benchmarks.media`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,23 @@ import argparse
 import os
 import statistics
 import sys
+from collections import defaultdict
+from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.data_channel import BACKENDS, PLANS
 from benchmarks.machine import describe_machine
+from benchmarks.media import SCENARIOS as MEDIA
+from benchmarks.media import WORKER as MEDIA_WORKER
 from benchmarks.report import Variant, add_output_options, publish
-from benchmarks.runner import RunFailedError, run
+from benchmarks.runner import RunFailedError, run, run_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 COMPILED = Path(__file__).parents[1] / ".compiled"
 """Where `make compiled` puts the package."""
@@ -28,8 +34,8 @@ COMPILED = Path(__file__).parents[1] / ".compiled"
 SCENARIOS = ("one", "small", "ping", "setup")
 KINDS = {"Python": None, "compiled": COMPILED}
 
-Samples = dict[tuple[str, str, str], list[float]]
-"""By backend, column and kind."""
+Step = Callable[[], dict[str, float]]
+"""A measurement: columns and figures."""
 
 
 @contextmanager
@@ -47,28 +53,50 @@ def imported_from(folder: Path | None) -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def measure(samples: Samples, backend: str, packet: int | None, scenario: str, seconds: float) -> None:
-    """Run a scenario with each kind."""
-    variant = Variant("peerix", backend, packet)
-    for kind, folder in KINDS.items():
-        for job, metrics in PLANS[scenario](variant, seconds, False):
-            with imported_from(folder):
-                result = run(job)
-            for metric in metrics:
-                name = f"{metric.name}, 1200" if packet else metric.name
-                samples.setdefault((backend, name, kind), []).append(metric.compute(result))
-                print(f"  {backend}, {kind}: {name} {metric.compute(result):,.{metric.digits}f}", file=sys.stderr)
+def data(scenario: str, backend: str, packet: int | None, seconds: float) -> dict[str, float]:
+    """Run a scenario of data channels."""
+    found: dict[str, float] = {}
+    for job, metrics in PLANS[scenario](Variant("peerix", backend, packet), seconds, False):
+        result = run(job)
+        found |= {f"{metric.name}, 1200" if packet else metric.name: metric.compute(result) for metric in metrics}
+    return found
 
 
-def table(samples: Samples) -> tuple[list[str], list[dict[str, object]]]:
-    """A line for each backend and column: both figures, and how many times more the compiled one is."""
+def media(backend: str) -> dict[str, float]:
+    """A track of pictures, by what it costs outside the codec."""
+    job, metrics = MEDIA["bare"]
+    result = run_alone(MEDIA_WORKER, replace(job, stack="peerix", backend=backend), job.seconds)
+    return {metric.name: metric.compute(result) for metric in metrics if not metric.more_is_better}
+
+
+def steps(backend: str, seconds: float) -> list[Step]:
+    """All that is measured on a loop."""
+    planned: list[Step] = []
+    for scenario in SCENARIOS:
+        packets = (1200, None) if scenario == "one" else (None,)
+        planned += [partial(data, scenario, backend, packet, seconds) for packet in packets]
+    return [*planned, partial(media, backend)]
+
+
+def median_rows(samples: Mapping[tuple[str, str], Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Give the medians by row and column."""
+    rows: dict[str, dict[str, float]] = {}
+    for (row, column), values in samples.items():
+        rows.setdefault(row, {})[column] = statistics.median(values)
+    return rows
+
+
+def table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """A line for each loop and column: both figures, and how many times more the compiled one is."""
     lines = ["| | | Python | compiled | times |", "|---|---|---|---|---|"]
-    rows: list[dict[str, object]] = []
-    for backend, name in dict.fromkeys((backend, name) for backend, name, _ in samples):
-        plain, compiled = (statistics.median(samples[backend, name, kind]) for kind in KINDS)
-        lines.append(f"| {backend} | {name} | {plain:,.1f} | {compiled:,.1f} | {compiled / plain:.2f} |")
-        rows.append({"backend": backend, "metric": name, "python": plain, "compiled": compiled})
-    return lines, rows
+    for row, columns in rows.items():
+        kind, _, backend = row.partition(", ")
+        if kind != "Python":
+            continue
+        for column, plain in columns.items():
+            other = rows[f"compiled, {backend}"][column]
+            lines.append(f"| {backend} | {column} | {plain:,.4g} | {other:,.4g} | {other / plain:.2f} |")
+    return "\n".join(lines) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,18 +109,22 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if not COMPILED.is_dir():
         parser.error("there is no compiled package yet: run `make compiled`")
-    samples: Samples = {}
+    samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     try:
         for _ in range(options.repeat):
-            for scenario in SCENARIOS:
-                for backend in options.backend or BACKENDS:
-                    for packet in (1200, None) if scenario == "one" else (None,):
-                        measure(samples, backend, packet, scenario, options.seconds)
+            for backend in options.backend or BACKENDS:
+                for step in steps(backend, options.seconds):
+                    for kind, folder in KINDS.items():
+                        with imported_from(folder):
+                            found = step()
+                        for column, value in found.items():
+                            samples[f"{kind}, {backend}", column].append(value)
+                            print(f"  {kind}, {backend}: {column} {value:,.4g}", file=sys.stderr)
     except RunFailedError as error:
         print(error, file=sys.stderr)
         return 1
-    lines, rows = table(samples)
-    publish(options, "compiled", "\n".join(lines) + "\n", {"machine": describe_machine(), "rows": rows})
+    rows = median_rows(samples)
+    publish(options, "compiled", table(rows), {"machine": describe_machine(), "rows": rows})
     return 0
 
 

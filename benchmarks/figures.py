@@ -247,6 +247,14 @@ PARTS: dict[str, Part] = {
         "A track of 1280x720 at 30 pictures a second; `benchmarks/media.py` says of each line how it is measured.",
         turned=True,
     ),
+    "compiled": section(
+        "The compiled core",
+        "compiled",
+        (),
+        "The same source, where the modules that packets go through are compiled by mypyc: `make compiled`. No other",
+        "table has it. By `python -m benchmarks.compiled`, in turns; one process, round trips in two.",
+        turned=True,
+    ),
     "layers": section(
         "By layer",
         "layers",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerix.core.rtp.pacer import AUDIO, BURST, MAX_QUEUED_TIME, PACING_FACTOR, RETRANSMISSION, VIDEO, Pacer
+from peerix.core.rtp.pacer import AUDIO, BURST, MAX_QUEUED_TIME, NEAR, PACING_FACTOR, RETRANSMISSION, VIDEO, Pacer
 
 BITRATE = 1_000_000.0
 RATE = BITRATE * PACING_FACTOR / 8
@@ -36,6 +36,19 @@ def test_packets_leave_in_bursts_and_not_one_by_one() -> None:
         pacer.put(number, 300, VIDEO)
     wake_ups = {at for at, _ in drain(pacer, 1.0)}
     assert len(wake_ups) <= 50 * 300 / RATE / BURST + 5
+
+
+def test_a_frame_leaves_at_once_on_a_near_path_only() -> None:
+    wake_ups: list[int] = []
+    for round_trip in (NEAR / 2, 2 * NEAR):
+        pacer: Pacer[int] = Pacer(BITRATE, 1.0)
+        pacer.set_round_trip(round_trip)
+        pacer.take(2.0)
+        for number in range(4):
+            pacer.put(number, 1200, VIDEO)
+        wake_ups.append(len({at for at, _ in drain(pacer, 2.0)}))
+    assert wake_ups[0] == 1
+    assert wake_ups[1] > 1
 
 
 def test_the_first_packet_leaves_at_once() -> None:

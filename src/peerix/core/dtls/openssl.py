@@ -8,7 +8,7 @@ last resort, for flights that arrived in parts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from OpenSSL import SSL
 
@@ -17,7 +17,7 @@ from peerix.core.dtls.records import HEADER_LENGTH, record_length, split_flight
 from peerix.core.dtls.transport import MAX_PLAINTEXT, DtlsRole, DtlsState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 FIRST_REPEAT = 0.05
 """Seconds until our flight is sent again for the first time; doubles up to LAST_REPEAT."""
@@ -255,8 +255,9 @@ class OpenSslDtls:
         repeated = self._handshake.repeat(now)
         if not repeated:
             return
-        timeout = self._connection.DTLSv1_get_timeout()
-        if timeout == 0:
+        # pyOpenSSL says that it gives whole seconds; it gives a float, at which compiled code would stumble.
+        timeout = cast("Callable[[], object]", self._connection.DTLSv1_get_timeout)
+        if timeout() == 0:
             try:
                 self._connection.DTLSv1_handle_timeout()
             except SSL.Error as error:

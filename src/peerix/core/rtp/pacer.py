@@ -17,6 +17,12 @@ PACING_FACTOR = 2.5
 BURST = 0.005
 """Seconds' worth that may leave in one wake-up."""
 
+NEAR_BURST = 0.02
+"""The same on a near path: of a frame there the wake-ups, of both ends, cost more than all else."""
+
+NEAR = 0.005
+"""Seconds of round trip below which a path is near: within one network, whose queues take more than a frame."""
+
 PACKET = 1200
 """Bytes by which what leaves may be ahead of its time: a packet is not cut."""
 
@@ -32,13 +38,14 @@ _T = TypeVar("_T")
 class Pacer(Generic[_T]):
     """A queue of whatever stands for a packet."""
 
-    __slots__ = ("_budget", "_queued_bytes", "_queues", "_rate", "_updated_at", "dropped")
+    __slots__ = ("_budget", "_burst", "_queued_bytes", "_queues", "_rate", "_updated_at", "dropped")
 
     def __init__(self, bitrate: float, now: float) -> None:
         self._queues: tuple[deque[tuple[_T, int]], ...] = (deque(), deque(), deque())
         self._queued_bytes = 0
         self._rate = bitrate * PACING_FACTOR / 8
         self._budget = 0.0
+        self._burst = BURST
         self._updated_at = now
         self.dropped = 0
         """Packets that were too many."""
@@ -57,6 +64,10 @@ class Pacer(Generic[_T]):
         """Follow the estimate, bit/s; a probe says itself how fast it leaves."""
         self._rate = max(bitrate * PACING_FACTOR, probing) / 8
 
+    def set_round_trip(self, seconds: float) -> None:
+        """Let longer bursts leave on a near path."""
+        self._burst = NEAR_BURST if seconds < NEAR else BURST
+
     def put(self, item: _T, size: int, priority: int) -> None:
         """Let a packet of `size` bytes wait for its turn."""
         self._queues[priority].append((item, size))
@@ -67,7 +78,7 @@ class Pacer(Generic[_T]):
 
     def take(self, now: float) -> list[_T]:
         """Give the packets that leave now."""
-        burst = self._rate * BURST
+        burst = self._rate * self._burst
         self._budget = min(self._budget + (now - self._updated_at) * self._rate, burst)
         self._updated_at = now
         leaving: list[_T] = []
@@ -85,7 +96,7 @@ class Pacer(Generic[_T]):
         if any(self._queues):
             return 0
         earned = self._budget + (now - self._updated_at) * self._rate
-        return max(int(min(earned, self._rate * BURST)), 0)
+        return max(int(min(earned, self._rate * self._burst)), 0)
 
     def use(self, size: int) -> None:
         """Count what left beside the queue."""
@@ -100,5 +111,5 @@ class Pacer(Generic[_T]):
         if self._budget >= 0:
             return self._updated_at
         # All that is left, or a burst, together: the last packet leaves no later than if each had a wake-up of its own.
-        wanted = min(max(self._queued_bytes - PACKET, 0), self._rate * BURST)
+        wanted = min(max(self._queued_bytes - PACKET, 0), self._rate * self._burst)
         return self._updated_at + max((wanted - self._budget) / self._rate, MIN_SLEEP)

@@ -254,5 +254,7 @@ class Reports:
             statistics = encoding.stream.statistics
             statistics.receive_report_block(block, now)
             self._round_trip = statistics.round_trip_time or self._round_trip
+            if self._round_trip is not None:
+                outbound.pacer.set_round_trip(self._round_trip)
             if not encoding.told_of_arrivals:
                 outbound.estimator.receive_report(block, statistics.round_trip_time, now)
