@@ -100,10 +100,6 @@ class Phase(Enum):
     PROBE_RTT = Gains(1.0, 0.5)
 
 
-SETTLED = (Phase.DOWN, Phase.CRUISE, Phase.REFILL, Phase.UP)
-"""What follows upon a start: the path is known."""
-
-
 class Bbr:
     """One phase after the other: fill the path, drain the queue, then cruise, with a probe every few seconds."""
 
@@ -287,7 +283,8 @@ class Bbr:
         model = self._model
         gains = self.phase.value
         window = gains.window * model.bdp
-        if self.phase in SETTLED and model.min_rtt >= MIN_RTT:
+        if model.min_rtt >= MIN_RTT:
+            # Before the first time that the path was quiet this is more than any phase wants.
             filled = model.bandwidth * self._settled_rtt * gains.pacing + WINDOW_MARGIN * model.bdp
             window = min(window, filled)
         if self.phase is not Phase.PROBE_RTT:
