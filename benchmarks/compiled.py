@@ -109,6 +109,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if not COMPILED.is_dir():
         parser.error("there is no compiled package yet: run `make compiled`")
+    machine = describe_machine()
     samples: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     try:
         for _ in range(options.repeat):
@@ -124,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     rows = median_rows(samples)
-    publish(options, "compiled", table(rows), {"machine": describe_machine(), "rows": rows})
+    publish(options, "compiled", table(rows), {"machine": machine, "rows": rows})
     return 0
 
 
