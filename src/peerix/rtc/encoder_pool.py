@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time as clocks
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from anyio import AsyncContextManagerMixin, CancelScope, ClosedResourceError, EndOfStream, to_thread
+from anyio import AsyncContextManagerMixin, CancelScope, ClosedResourceError
 
 from peerix.core.errors import PeerixError
 from peerix.core.sdp import read_parameters
 from peerix.rtc.codec_registry import EncoderSettings, find_encoder
+from peerix.rtc.codec_thread import codec_thread
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from peerix.rtc.codec_registry import Encoder
+    from peerix.rtc.codec_thread import CodecThread
     from peerix.rtc.encoded_frame import EncodedFrame
-    from peerix.rtc.media_track import FrameReader, MediaTrack
+    from peerix.rtc.media_track import MediaTrack
 
 MAX_SPREAD = 2.0
 """How many times more than the slowest receiver of an encoding the fastest one may be able to take; beyond that the two
@@ -161,44 +164,29 @@ class _Encoding:
         """Encode until the track ends, or nobody takes it any more."""
         try:
             with self.scope:
-                await self._run(track)
+                async with codec_thread(self._close) as thread:
+                    await self._run(track, thread)
         except PeerixError as error:
             for one in self.subscribers.copy():
                 one.failed(error)
-        finally:
-            with CancelScope(shield=True):
-                if self._encoder is not None:
-                    await to_thread.run_sync(self._encoder.close)
 
-    async def _run(self, track: MediaTrack[Any]) -> None:
+    async def _run(self, track: MediaTrack[Any], thread: CodecThread[list[EncodedFrame]]) -> None:
         is_video = track.kind == "video"
         # An encoder that is too slow skips pictures; sound it must not skip.
         with track.read(latest=is_video) as reader:
-            while True:
-                frames = await self._take(reader, 1 if is_video else MAX_BATCH)
-                if not frames:
-                    return
-                wanted = self._take_key_frame_wish() if is_video else False
-                bitrate = self.bitrate
-                for encoded in await to_thread.run_sync(self._encode, frames, wanted, bitrate):
-                    encoded.codec = self._key.mime_type
-                    encoded.rotation = (encoded.rotation + track.rotation) % 360
+            thread.follow(reader, partial(self._prepare, is_video), 1 if is_video else MAX_BATCH)
+            while (encoded := await thread.take()) is not None:
+                for frame in encoded:
+                    frame.codec = self._key.mime_type
+                    frame.rotation = (frame.rotation + track.rotation) % 360
                     for one in self.subscribers:
-                        one.deliver(encoded)
+                        one.deliver(frame)
 
-    async def _take(self, reader: FrameReader[Any], limit: int) -> list[Any]:
-        """The next frames; none at the end of the track."""
-        while True:
-            try:
-                frame = await reader.receive()
-            except EndOfStream:
-                return []
-            if self._is_due(frame.time):
-                break
-        frames = [frame]
-        while len(frames) < limit and (more := reader.receive_nowait()) is not None:
-            frames.append(more)
-        return frames
+    def _prepare(self, is_video: bool, frames: list[Any]) -> Callable[[], list[EncodedFrame]] | None:
+        """Make a job of the frames that are due; None when none is."""
+        due = [frame for frame in frames if self._is_due(frame.time)]
+        wanted = bool(due) and is_video and self._take_key_frame_wish()
+        return partial(self._encode, due, wanted, self.bitrate) if due else None
 
     def _is_due(self, time: float | None) -> bool:
         interval = 1 / self._key.max_framerate if self._key.max_framerate else 0.0
@@ -218,7 +206,7 @@ class _Encoding:
         return True
 
     def _encode(self, frames: list[Any], key_frame: bool, bitrate: int) -> list[EncodedFrame]:
-        """In a worker thread."""
+        """In the worker thread."""
         if self._encoder is None:
             self._encoder = find_encoder(self._key.mime_type)(self._key.settings(bitrate))
         elif bitrate != self._bitrate:
@@ -228,6 +216,11 @@ class _Encoding:
         for frame in frames:
             encoded += self._encoder.encode(frame, key_frame=key_frame)
         return encoded
+
+    def _close(self) -> None:
+        """In the worker thread."""
+        if self._encoder is not None:
+            self._encoder.close()
 
 
 class _Source:

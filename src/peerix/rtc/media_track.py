@@ -13,7 +13,7 @@ from anyio.abc import ObjectReceiveStream
 from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 Kind: TypeAlias = Literal["audio", "video"]
 
@@ -35,6 +35,7 @@ class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
 
     def __init__(self, limit: int) -> None:
         self.lost = 0
+        self._notify: Callable[[], None] | None = None
         self._frames: deque[FrameT] = deque()
         self._limit = limit
         self._waiter: Event | None = None
@@ -58,6 +59,24 @@ class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
     def receive_nowait(self) -> FrameT | None:
         """Take a frame that waits; None when there is none."""
         return self._frames.popleft() if self._frames else None
+
+    def receive_batch(self, limit: int) -> list[FrameT]:
+        """Take the frames that wait, `limit` at most; none when there are none."""
+        frames = self._frames
+        return [frames.popleft() for _ in range(min(limit, len(frames)))]
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more frames will come; some may wait."""
+        return self._ended
+
+    def notify(self, news: Callable[[], None]) -> None:
+        """Have `news` called when a frame has come, or the end, by whoever brings it; and once now.
+
+        So a reader that is no task is not woken like one. It must not block or raise.
+        """
+        self._notify = news
+        news()
 
     def peek(self) -> FrameT | None:
         """Look at the next frame without taking it; None when none waits."""
@@ -89,6 +108,8 @@ class FrameReader(ObjectReceiveStream[FrameT], Generic[FrameT]):
         if self._waiter is not None:
             self._waiter.set()
             self._waiter = None
+        if self._notify is not None:
+            self._notify()
 
 
 class MediaTrack(Generic[FrameT]):

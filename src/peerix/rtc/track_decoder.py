@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from anyio import CancelScope, EndOfStream, to_thread
 
 from peerix.core.sdp import read_parameters
 from peerix.rtc.codec_registry import find_decoder
+from peerix.rtc.codec_thread import codec_thread
 from peerix.rtc.encoded_frame import EncodedFrame
 from peerix.rtc.media_track import MAX_FRAMES, FrameReader, MediaTrack
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from peerix.core.jsep import BoundCodec
     from peerix.core.rtp.header_extensions import ColorSpace
     from peerix.rtc.codec_registry import Decoder
+    from peerix.rtc.codec_thread import CodecThread
 
 MAX_BATCH = 25
 """Frames a trip to the worker thread."""
@@ -50,7 +51,7 @@ class Unit(NamedTuple):
 
 
 class _Decoding:
-    """A decoder, made anew when the other side takes another codec. Used in worker threads, by one at a time."""
+    """A decoder, made anew when the other side takes another codec. Used in its thread; `lose` while that rests."""
 
     def __init__(self) -> None:
         self._codec: BoundCodec | None = None
@@ -129,25 +130,26 @@ class TrackDecoder:
                 self._request_key_frame()
             decoding = _Decoding()
             try:
-                await self._decode(self._units, decoding)
+                async with codec_thread(decoding.close) as thread:
+                    await self._decode(self._units, decoding, thread)
             finally:
                 self._units = None
-                with CancelScope(shield=True):
-                    await to_thread.run_sync(decoding.close)
 
-    async def _decode(self, units: FrameReader[Unit], decoding: _Decoding) -> None:
+    async def _decode(
+        self, units: FrameReader[Unit], decoding: _Decoding, thread: CodecThread[tuple[list[Any], bool]]
+    ) -> None:
         track, lost = self._track, 0
-        while track.watched:
-            try:
-                batch = [await units.receive()]
-            except EndOfStream:
-                return
-            while len(batch) < MAX_BATCH and (more := units.receive_nowait()) is not None:
-                batch.append(more)
+
+        def prepare(batch: list[Unit]) -> Callable[[], tuple[list[Any], bool]]:
+            nonlocal lost
             if units.lost != lost and track.kind == "video":
                 lost = units.lost
                 decoding.lose()
-            frames, is_stuck = await to_thread.run_sync(decoding.decode, batch)
+            return partial(decoding.decode, batch)
+
+        thread.follow(units, prepare, MAX_BATCH)
+        while track.watched and (decoded := await thread.take()) is not None:
+            frames, is_stuck = decoded
             if is_stuck:
                 self._request_key_frame()
             self.frames += len(frames)
