@@ -41,16 +41,10 @@ class VideoDepacketizer(Protocol):
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
-    """Cut into as few parts of at most `size` bytes as it takes, all of nearly the same size.
+    """Cut into as few parts of at most `size` bytes as it takes, all of one size but the last, which is hardly smaller.
 
-    Equal packets go through the kernel many at a time, and none is so small that its headers outweigh it.
+    Equal packets go through the kernel together, and none is so small that its headers outweigh it.
     """
     count = max(-(-len(data) // size), 1)
-    part, longer = divmod(len(data), count)
-    parts: list[bytes] = []
-    offset = 0
-    for index in range(count):
-        end = offset + part + (index < longer)
-        parts.append(data[offset:end])
-        offset = end
-    return parts
+    step = max(-(-len(data) // count), 1)
+    return [data[offset : offset + step] for offset in range(0, max(len(data), 1), step)]
