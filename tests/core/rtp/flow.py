@@ -54,9 +54,11 @@ class Flow:
         while estimator.prober.active is not None and self.pacer.spare(now) > 0:
             self.send(PACKET)
             self.pacer.use(PACKET)
-        for at, packet in self.there.receive(now):
+        arrived = self.there.receive(now)
+        for at, packet in arrived:
             self.recorder.receive(struct.unpack_from("!H", packet)[0], 1, at)
-        if self.recorder.feedback_at is not None and now >= self.recorder.feedback_at:
+        due_at = self.recorder.feedback_at
+        if (arrived and self.recorder.is_ready(now)) or (due_at is not None and now >= due_at):
             self.back.send(write_compound(self.recorder.feedback()), now)
         for _, data in self.back.receive(now):
             for feedback in read_compound(data):

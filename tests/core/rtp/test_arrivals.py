@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peerix.core.rtp.arrivals import FEEDBACK_INTERVAL, MAX_GAP, MAX_RECORDED, MAX_STATUSES, ArrivalRecorder
+from peerix.core.rtp.arrivals import (
+    FEEDBACK_WAIT,
+    MAX_FEEDBACK_WAIT,
+    MAX_GAP,
+    MAX_RECORDED,
+    MAX_STATUSES,
+    ArrivalRecorder,
+)
 from peerix.core.rtp.rtcp import TICK, TransportFeedback, read_compound, write_compound
 
 
@@ -38,13 +45,23 @@ def test_every_arrival_is_told_within_half_a_tick(start: int, steps: list[tuple[
     assert len(feedback) == number - steps[-1][0] - start + 1
 
 
-def test_feedback_is_due_soon_after_the_first_packet_only() -> None:
+def test_feedback_is_ready_soon_after_the_first_packet_only() -> None:
     recorder = ArrivalRecorder(1)
     assert recorder.feedback() == []
     recorder.receive(1, 2, 10.0)
     recorder.receive(2, 2, 10.04)
-    assert recorder.feedback_at == 10.0 + FEEDBACK_INTERVAL
+    assert not recorder.is_ready(10.0 + FEEDBACK_WAIT - 0.001)
+    assert recorder.is_ready(10.0 + FEEDBACK_WAIT)
     assert recorder.feedback()
+    assert not recorder.is_ready(100.0)
+
+
+def test_feedback_that_no_packet_takes_along_is_due_at_last() -> None:
+    recorder = ArrivalRecorder(1)
+    recorder.receive(1, 2, 10.0)
+    recorder.receive(2, 2, 10.04)
+    assert recorder.feedback_at == 10.0 + MAX_FEEDBACK_WAIT
+    recorder.feedback()
     due: float | None = recorder.feedback_at
     assert due is None
 

@@ -93,13 +93,12 @@ class Inbound:
 
     @property
     def arrivals_at(self) -> float | None:
-        """When `arrivals_to_tell` has something to tell."""
+        """When `arrivals_to_tell` has something to tell that cannot wait for the next packet."""
         return self._arrivals.feedback_at
 
     def arrivals_to_tell(self, now: float) -> list[RtcpPacket]:
-        """The transport-wide feedback that is due."""
-        at = self._arrivals.feedback_at
-        return list(self._arrivals.feedback()) if at is not None and now >= at else []
+        """The transport-wide feedback that is ready."""
+        return list(self._arrivals.feedback()) if self._arrivals.is_ready(now) else []
 
     def maximum_to_tell(self, now: float) -> list[RtcpPacket]:
         """What the path carries, told to senders that do not hear when their packets arrive."""
