@@ -1,12 +1,14 @@
-"""What a flush of the pump sends."""
+"""What a flush of the pump sends, and when the pump wakes."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from anyio import create_task_group, sleep, wait_all_tasks_blocked
 
-from peerix.rtc.pump import MAX_FLUSH, Pump
+from peerix.rtc.pump import MAX_FLUSH, MUCH_LATER, Pump
 
 if TYPE_CHECKING:
     from peerix.core.session import Session
@@ -84,3 +86,51 @@ async def test_a_flush_ends_when_the_system_has_no_room() -> None:
 
 async def test_a_flush_lets_others_run_after_so_many_bytes() -> None:
     assert flush(OneAtATime(100, size=60_000)) == -(-MAX_FLUSH // 60_000)
+
+
+class Timed:
+    """Stands for a session with one deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.woken = 0
+
+    def poll_events(self) -> list[object]:
+        """Nothing has happened."""
+        return []
+
+    def datagrams_to_send(self, now: float) -> list[tuple[int, tuple[str, int], bytes, int]]:
+        """Nothing to send."""
+        return []
+
+    def next_timeout(self) -> float:
+        """Return the deadline."""
+        return self.deadline
+
+    def handle_timeout(self, now: float) -> None:
+        """Count the wake-up; nothing is due for long."""
+        self.woken += 1
+        self.deadline = now + 1000
+
+
+async def wake_ups(first: float, later: float, waiting: float) -> int:
+    """Let a pump sleep `first` seconds, make it `later` after a moment, and count its wake-ups while `waiting`."""
+    start = time.monotonic()
+    session = Timed(start + first)
+    pump = Pump(cast("Session", session), lambda events: None)
+    async with create_task_group() as tasks:
+        tasks.start_soon(pump.run)
+        await wait_all_tasks_blocked()
+        session.deadline = start + later
+        pump.finish(time.monotonic())
+        await sleep(waiting)
+        tasks.cancel_scope.cancel()
+    return session.woken
+
+
+async def test_a_deadline_that_moved_far_away_wakes_nobody() -> None:
+    assert await wake_ups(0.2, 0.2 + 100 * MUCH_LATER, waiting=0.5) == 0
+
+
+async def test_a_deadline_that_came_nearer_is_kept() -> None:
+    assert await wake_ups(100.0, 0.01, waiting=0.5) == 1

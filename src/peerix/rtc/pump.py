@@ -31,6 +31,10 @@ MAX_FLUSH = 512 * 1024
 MIN_DELAY = 0.001
 """Seconds. No timer is armed below this: uvloop would spin, the other loops round up."""
 
+MUCH_LATER = 1.0
+"""Seconds. A deadline that moves away by less stays where it is, and one wake-up finds nothing to do: on a busy
+connection timers start and stop with every message. An idle one sleeps on when its check has been answered."""
+
 
 class Pump:
     """The tasks of one connection: a reader for each port and one for the clock and late flushes.
@@ -162,9 +166,12 @@ class Pump:
         if sent and (events := session.poll_events()):
             self._dispatch(events)
         self.after_flush()
-        deadline = session.next_timeout()
-        if deadline is not None and deadline < self._armed:
-            # The task sleeps on, only less long: to wake it for that would cost ten times as much.
+        self._arm(session.next_timeout(), now)
+
+    def _arm(self, deadline: float | None, now: float) -> None:
+        """Let the task sleep shorter, or much longer: to wake it for that would cost ten times as much."""
+        armed = self._armed
+        if deadline is not None and (deadline < armed or (armed and deadline > armed + MUCH_LATER)):
             self._armed = deadline
             self._sleep_scope.deadline = current_time() + max(deadline - now, MIN_DELAY)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from anyio import ClosedResourceError, notify_closing, wait_readable, wait_writable
+from anyio import ClosedResourceError, notify_closing, wait_writable
 from anyio.lowlevel import checkpoint_if_cancelled
+
+from peerix.rtc.socket_reader import SocketReader
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
 
 MAX_BACKLOG = 256
 """Buffers that wait for the socket to be writable; a full backlog loses the newest, as a full network queue does."""
-
-
-CANCELLATION_EVERY = 8
-"""Wake-ups between two looks for a cancellation, each of which goes through all scopes around the task."""
 
 
 class DatagramReceiver(Protocol):
@@ -65,12 +62,13 @@ class UdpPort:
     :param port_id: the number by which the session knows this port.
     """
 
-    __slots__ = ("_backlog", "_receiver", "_task_group", "_writing", "port_id", "socket")
+    __slots__ = ("_backlog", "_reader", "_receiver", "_task_group", "_writing", "port_id", "socket")
 
     def __init__(self, port_id: int, sock: DatagramSocket, receiver: DatagramReceiver) -> None:
         self.port_id = port_id
         self.socket = sock
         self._receiver = receiver
+        self._reader = SocketReader(sock.sock, self._read)
         self._backlog: deque[tuple[Address, bytes, int]] = deque()
         self._task_group: TaskGroup | None = None
         self._writing = False
@@ -78,7 +76,7 @@ class UdpPort:
     def start(self, task_group: TaskGroup) -> None:
         """Begin to read."""
         self._task_group = task_group
-        task_group.start_soon(self._read, name=f"UDP port {self.socket.address}")
+        task_group.start_soon(self._reader.run, name=f"UDP port {self.socket.address}")
 
     @property
     def blocked(self) -> bool:
@@ -106,27 +104,15 @@ class UdpPort:
     def close(self) -> None:
         """Close the socket; nothing is read or written any more."""
         self._backlog.clear()
-        if self.socket.sock.fileno() >= 0:
+        self._reader.close()
+        if self._writing and self.socket.sock.fileno() >= 0:
             notify_closing(self.socket.sock)
         self.socket.close()
 
-    async def _read(self) -> None:
-        sock = self.socket
-        for wake_up in count():
-            # It may be closed before this task begins; trio takes all closed sockets, which have one number, for one.
-            if sock.sock.fileno() < 0:
-                return
-            try:
-                await wait_readable(sock.sock)
-            except (ClosedResourceError, OSError, ValueError):
-                return
-            # uvloop's wait_readable does not notice a cancellation while the socket is readable.
-            if not wake_up % CANCELLATION_EVERY:
-                await checkpoint_if_cancelled()
-            batch = sock.drain()
-            if batch:
-                self._receiver.receive_datagrams(self.port_id, batch, time.monotonic())
-            del batch  # else it would stay in memory until the next one
+    def _read(self) -> None:
+        batch = self.socket.drain()
+        if batch:
+            self._receiver.receive_datagrams(self.port_id, batch, time.monotonic())
 
     async def _write_backlog(self) -> None:
         try:

@@ -145,6 +145,8 @@ class CheckList:
         """
         if self._triggered:
             return self._triggered.popleft()
+        if self._none_above(above):
+            return None
         pair = self._first_of_foundation(above)
         if pair is not None:
             self._pacer.unpaced_left -= 1
@@ -158,7 +160,11 @@ class CheckList:
 
     def next_check_at(self, now: float, *, above: int = -1) -> float | None:
         """Return when `next_check` has something to give, None when it waits for something else than time."""
-        if self._triggered or self._first_of_foundation(above) is not None:
+        if self._triggered:
+            return now
+        if self._none_above(above):
+            return None
+        if self._first_of_foundation(above) is not None:
             return now
         waits = [max(self._pacer.next_at(pair), now) for pair in self._ordinary(now, above)]
         thaws = [
@@ -168,6 +174,10 @@ class CheckList:
         ]
         later = waits + [at for at in thaws if at > now]
         return min(later) if later else None
+
+    def _none_above(self, above: int) -> bool:
+        """Tell at one look what an idle connection asks again and again: its path is the best there is."""
+        return not self.pairs or self.pairs[0].priority <= above
 
     def _holds_frozen(self, holder: CandidatePair, above: int) -> bool:
         return any(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CONSENT_PERIOD = 5.0
 """Seconds between checks, randomised between 0.8 and 1.2 times that (RFC 7675 5.1)."""
 
-CHECK_GRID = 0.25
+CHECK_GRID = 0.5
 """Seconds. Checks are due at multiples of this: those of all connections of a process, and of both ends when they share
 a clock, then come in the same wake-ups, and an idle process sleeps longer."""
 
@@ -156,5 +156,6 @@ class Consent:
 
     def _after_interval(self, time: float) -> float:
         """A random time on the grid, 0.8 to 1.2 periods later."""
-        later = time + CONSENT_PERIOD * (0.8 + 0.4 * int.from_bytes(self._random_bytes(2), "big") / 65536)
-        return max(later // CHECK_GRID, (time + 0.8 * CONSENT_PERIOD) // CHECK_GRID + 1) * CHECK_GRID
+        first = (time + 0.8 * CONSENT_PERIOD) // CHECK_GRID + 1
+        last = (time + 1.2 * CONSENT_PERIOD) // CHECK_GRID
+        return (first + int.from_bytes(self._random_bytes(2), "big") % int(last - first + 1)) * CHECK_GRID

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Generic, TypeVar
 
@@ -38,6 +39,9 @@ MAX_USERNAME_LENGTH = 513
 
 MAX_ALGORITHMS = 16
 """How many entries of a PASSWORD-ALGORITHMS list are read."""
+
+MAX_PACKED_HOSTS = 1024
+"""Hosts whose packed form is kept: each answer to a check names one, mostly the same."""
 
 _COOKIE_BYTES = MAGIC_COOKIE.to_bytes(4, "big")
 _COOKIE_HIGH = MAGIC_COOKIE >> 16
@@ -195,12 +199,17 @@ def _split_address(data: bytes) -> tuple[int, bytes]:
     return port, data[4:]
 
 
-def _pack_address(address: Address) -> tuple[int, int, bytes]:
-    host, port = address
+@lru_cache(maxsize=MAX_PACKED_HOSTS)
+def _pack_host(host: str) -> bytes:
     try:
-        packed = ip_address(host.partition("%")[0]).packed
+        return ip_address(host.partition("%")[0]).packed
     except ValueError as error:
         raise LocalProtocolError(f"{host!r} is not an IP address") from error
+
+
+def _pack_address(address: Address) -> tuple[int, int, bytes]:
+    host, port = address
+    packed = _pack_host(host)
     if not 0 <= port <= 0xFFFF:
         raise LocalProtocolError(f"{port} is not a port")
     return (FAMILY_IPV4 if len(packed) == 4 else FAMILY_IPV6), port, packed

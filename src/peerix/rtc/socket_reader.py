@@ -1,0 +1,108 @@
+"""Calls back whenever a socket has something to read: on asyncio out of the loop itself, elsewhere out of a task.
+
+To wait for a readable socket is to put it on the loop's list, park a task, take the socket off the list and switch to
+the task: 50 us for a lone datagram. asyncio and uvloop have call-backs that stay. trio has not, and there a task waits
+each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from contextvars import copy_context
+from itertools import count
+from typing import TYPE_CHECKING
+
+from anyio import ClosedResourceError, Event, notify_closing, wait_readable
+from anyio.lowlevel import checkpoint_if_cancelled, current_token
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+CANCELLATION_EVERY = 8
+"""Wake-ups of a task between two looks for a cancellation, each of which goes through all scopes around the task."""
+
+
+class SocketReader:
+    """Watches one socket.
+
+    :param read: called each time there is something to read; must read it, and must not block. What it raises ends
+        `run`.
+    """
+
+    __slots__ = ("_ended", "_failure", "_loop", "_read", "_sock")
+
+    def __init__(self, sock: socket.socket, read: Callable[[], None]) -> None:
+        self._sock = sock
+        self._read = read
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: Event | None = None
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled, or until `close`."""
+        # It may be closed before this task begins; trio takes all closed sockets, which have one number, for one.
+        if self._sock.fileno() < 0:
+            return
+        loop = current_token().native_token
+        if isinstance(loop, asyncio.AbstractEventLoop) and self._watch(loop):
+            await self._until_ended()
+        else:
+            await self._wait_each_time()
+
+    def close(self) -> None:
+        """Stop, before the socket is closed. Harmless when it has stopped."""
+        if self._loop is not None:
+            self._stop_watching()
+        elif self._sock.fileno() >= 0:
+            notify_closing(self._sock)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Ask the loop for call-backs; False where it has none (asyncio's proactor on Windows)."""
+        context = copy_context()
+        with suppress(ImportError):
+            from sniffio import current_async_library_cvar
+
+            # AnyIO knows the loop by the task that runs, and a call-back is none.
+            context.run(current_async_library_cvar.set, "asyncio")
+        try:
+            context.run(loop.add_reader, self._sock, self._call_back)
+        except RuntimeError:
+            return False
+        self._loop = loop
+        self._ended = Event()
+        return True
+
+    def _call_back(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:  # noqa: BLE001 - `run` raises it
+            self._failure = error
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        if self._loop is not None and self._ended is not None:
+            self._loop.remove_reader(self._sock)
+            self._loop = None
+            self._ended.set()
+
+    async def _until_ended(self) -> None:
+        try:
+            if self._ended is not None:
+                await self._ended.wait()
+        finally:
+            self._stop_watching()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _wait_each_time(self) -> None:
+        for wake_up in count():
+            try:
+                await wait_readable(self._sock)
+            except (ClosedResourceError, OSError, ValueError):
+                return
+            # uvloop's wait_readable does not notice a cancellation while the socket is readable.
+            if not wake_up % CANCELLATION_EVERY:
+                await checkpoint_if_cancelled()
+            self._read()
