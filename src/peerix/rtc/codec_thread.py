@@ -7,7 +7,10 @@ once when it is done.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -25,34 +28,37 @@ FrameT = TypeVar("FrameT")
 ResultT = TypeVar("ResultT")
 
 
-class CodecThread(Generic[ResultT]):
-    """Does one job at a time; `codec_thread` opens one. All but the jobs belongs to the event loop.
+class CodecThread(Generic[FrameT, ResultT]):
+    """Does what comes from a reader, one job at a time; `codec_thread` opens one. All but the jobs is in the loop.
+
+    Whoever brings a frame begins the job, and the loop calls what takes the result: no task is woken for either.
 
     :param end: called in the thread behind the last job.
     """
 
-    __slots__ = ("_end", "_error", "_feed", "_is_busy", "_jobs", "_news", "_result", "_tell")
+    __slots__ = ("_deliver", "_end", "_ended", "_error", "_feed", "_is_busy", "_jobs", "_tell")
 
     def __init__(self, end: Callable[[], object]) -> None:
         self._end = end
-        self._feed: Callable[[], None] = _nothing
-        self._jobs: SimpleQueue[Callable[[], ResultT] | None] = SimpleQueue()
-        self._is_busy = False
-        """A job is being done, or its result was not taken."""
-        self._news = Event()
-        self._result: ResultT | None = None
+        self._ended = Event()
         self._error: BaseException | None = None
+        self._feed: Callable[[], None] = _nothing
+        self._deliver: Callable[[ResultT], object] = _nothing
+        self._is_busy = False
+        self._jobs: SimpleQueue[Callable[[], ResultT] | None] = SimpleQueue()
         self._tell = _way_into_this_loop()
 
-    def follow(
+    async def work(
         self,
         reader: FrameReader[FrameT],
         prepare: Callable[[list[FrameT]], Callable[[], ResultT] | None],
+        deliver: Callable[[ResultT], object],
         max_batch: int = 1,
     ) -> None:
-        """Do what comes from a reader: whoever brings a frame begins the job, no task is woken for that.
+        """Work until the reader comes to its end, or `finish`. What a job or `deliver` raises is raised here.
 
         :param prepare: makes a job of some frames, or none when they are to be left out; must not block or raise.
+        :param deliver: takes the result of a job; must not block.
         """
 
         def feed() -> None:
@@ -64,23 +70,20 @@ class CodecThread(Generic[ResultT]):
                     self._jobs.put(job)
                     return
             if reader.ended:
-                self._news.set()
+                self.finish()
 
-        self._feed = feed
+        self._feed, self._deliver = feed, deliver
         reader.notify(feed)
-
-    async def take(self) -> ResultT | None:
-        """Wait for the result of a job, or raise what it has raised; None when the reader has come to its end."""
-        await self._news.wait()
-        if not self._is_busy:
-            return None
-        self._news = Event()
-        self._is_busy = False
+        try:
+            await self._ended.wait()
+        finally:
+            self._feed = self._deliver = _nothing
         if self._error is not None:
             raise self._error
-        result, self._result = self._result, None
-        self._feed()
-        return result
+
+    def finish(self) -> None:
+        """Let `work` return."""
+        self._ended.set()
 
     async def live(self) -> None:
         """Work until `stop`."""
@@ -96,35 +99,50 @@ class CodecThread(Generic[ResultT]):
         """In the thread."""
         try:
             while (job := self._jobs.get()) is not None:
-                result: ResultT | None = None
+                result: Any = None
                 error: BaseException | None = None
                 try:
                     result = job()
-                except BaseException as raised:  # noqa: BLE001 - it is raised where the result is taken
+                except BaseException as raised:  # noqa: BLE001 - `work` raises it
                     error = raised
                 self._tell(self._done, result, error)
                 del job, result, error  # else they would stay in memory until the next one
         finally:
             self._end()
 
-    def _done(self, result: ResultT | None, error: BaseException | None) -> None:
-        self._result, self._error = result, error
-        self._news.set()
+    def _done(self, result: ResultT, error: BaseException | None) -> None:
+        self._is_busy = False
+        try:
+            if error is not None:
+                raise error
+            self._feed()
+            self._deliver(result)
+        except BaseException as raised:  # noqa: BLE001 - `work` raises it
+            self._error = raised
+            self.finish()
 
 
 def _way_into_this_loop() -> Callable[..., object]:
     """What a thread calls to have a function called in the event loop, without waiting for it."""
     token: Any = current_token().native_token
-    return token.call_soon_threadsafe if hasattr(token, "call_soon_threadsafe") else token.run_sync_soon  # type: ignore[no-any-return]
+    if not isinstance(token, asyncio.AbstractEventLoop):
+        return token.run_sync_soon  # type: ignore[no-any-return]
+    context = copy_context()
+    with suppress(ImportError):
+        from sniffio import current_async_library_cvar
+
+        # AnyIO knows the loop by the task that runs, and a call-back is none.
+        context.run(current_async_library_cvar.set, "asyncio")
+    return partial(token.call_soon_threadsafe, context=context)
 
 
 @asynccontextmanager
-async def codec_thread(end: Callable[[], object]) -> AsyncGenerator[CodecThread[Any]]:
+async def codec_thread(end: Callable[[], object]) -> AsyncGenerator[CodecThread[Any, Any]]:
     """Have a thread while a block lasts.
 
     :param end: called in the thread behind the last job, to free what they used.
     """
-    thread: CodecThread[Any] = CodecThread(end)
+    thread: CodecThread[Any, Any] = CodecThread(end)
     async with owned_task_group() as tasks:
         tasks.start_soon(thread.live, name="thread of a codec")
         try:
@@ -133,5 +151,5 @@ async def codec_thread(end: Callable[[], object]) -> AsyncGenerator[CodecThread[
             thread.stop()
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     pass

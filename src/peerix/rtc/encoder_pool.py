@@ -170,17 +170,19 @@ class _Encoding:
             for one in self.subscribers.copy():
                 one.failed(error)
 
-    async def _run(self, track: MediaTrack[Any], thread: CodecThread[list[EncodedFrame]]) -> None:
+    async def _run(self, track: MediaTrack[Any], thread: CodecThread[Any, list[EncodedFrame]]) -> None:
         is_video = track.kind == "video"
         # An encoder that is too slow skips pictures; sound it must not skip.
         with track.read(latest=is_video) as reader:
-            thread.follow(reader, partial(self._prepare, is_video), 1 if is_video else MAX_BATCH)
-            while (encoded := await thread.take()) is not None:
-                for frame in encoded:
-                    frame.codec = self._key.mime_type
-                    frame.rotation = (frame.rotation + track.rotation) % 360
-                    for one in self.subscribers:
-                        one.deliver(frame)
+            prepare, deliver = partial(self._prepare, is_video), partial(self._deliver, track)
+            await thread.work(reader, prepare, deliver, 1 if is_video else MAX_BATCH)
+
+    def _deliver(self, track: MediaTrack[Any], encoded: list[EncodedFrame]) -> None:
+        for frame in encoded:
+            frame.codec = self._key.mime_type
+            frame.rotation = (frame.rotation + track.rotation) % 360
+            for one in self.subscribers:
+                one.deliver(frame)
 
     def _prepare(self, is_video: bool, frames: list[Any]) -> Callable[[], list[EncodedFrame]] | None:
         """Make a job of the frames that are due; None when none is."""

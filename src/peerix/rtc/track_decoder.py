@@ -136,7 +136,7 @@ class TrackDecoder:
                 self._units = None
 
     async def _decode(
-        self, units: FrameReader[Unit], decoding: _Decoding, thread: CodecThread[tuple[list[Any], bool]]
+        self, units: FrameReader[Unit], decoding: _Decoding, thread: CodecThread[Unit, tuple[list[Any], bool]]
     ) -> None:
         track, lost = self._track, 0
 
@@ -147,11 +147,14 @@ class TrackDecoder:
                 decoding.lose()
             return partial(decoding.decode, batch)
 
-        thread.follow(units, prepare, MAX_BATCH)
-        while track.watched and (decoded := await thread.take()) is not None:
+        def deliver(decoded: tuple[list[Any], bool]) -> None:
             frames, is_stuck = decoded
             if is_stuck:
                 self._request_key_frame()
             self.frames += len(frames)
             for frame in frames:
                 track.deliver(frame)
+            if not track.watched:
+                thread.finish()
+
+        await thread.work(units, prepare, deliver, MAX_BATCH)

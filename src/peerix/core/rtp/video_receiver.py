@@ -176,7 +176,8 @@ class VideoReceiver:
                 return []  # late, of the codec before
             self.buffer = VideoBuffer(self._formats[packet.payload_type]())
             self.payload_type = packet.payload_type
-        return self._timed(self.buffer.insert(extended, packet, now), now)
+        frames = self.buffer.insert(extended, packet, now)
+        return self._timed(frames, now) if frames else frames
 
     def _timed(self, frames: list[ReceivedFrame], now: float) -> list[ReceivedFrame]:
         for frame in frames:

@@ -45,8 +45,10 @@ class Vp8Depacketizer:
 
     def starts_key_frame(self, payload: bytes) -> bool:
         """See `VideoDepacketizer`."""
+        if not payload or payload[0] & 0x17 != 0x10:
+            return False
         size = _descriptor_size(payload)
-        return size is not None and payload[0] & 0x17 == 0x10 and not payload[size] & 1
+        return size is not None and not payload[size] & 1
 
     def assemble(self, payloads: Sequence[bytes]) -> AssembledFrame | None:
         """See `VideoDepacketizer`."""

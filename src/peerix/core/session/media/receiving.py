@@ -79,7 +79,7 @@ class Receiving:
             frames = stream.receive_retransmission(packet, extensions, now)
         else:
             frames = stream.receive(packet, extensions, now)
-        return self._frames(route.rid, stream, frames, now)
+        return self._frames(route.rid, stream, frames, now) if frames else []
 
     def _tones(self, stream: AudioReceiver, packet: RtpPacket) -> list[ReceivedMedia]:
         codec = self._codecs.get(packet.payload_type)
