@@ -118,7 +118,7 @@ class FrameData(MessageData):
 class MessageSource(Protocol):
     """Where the bytes of messages wait: the receiving side of a channel."""
 
-    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
+    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes | memoryview]:
         """Take what has arrived."""
         ...
 
@@ -161,7 +161,7 @@ class IncomingMessage(MessageData):
         self._source = source
         self._max_size = max_size
         self._claim = _Claim.NONE
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | memoryview] = []
         self._changed: anyio.Event | None = None
         self._outcome: _Outcome | None = None
         self._deliveries = 0

@@ -167,7 +167,7 @@ class TransferCarrier:
         """No more frames came with the last one."""
         self._work()
 
-    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
+    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes | memoryview]:
         """Take what has arrived of a message."""
         chunks = self._transfers.receiver.read(transfer, now)
         # Reading sends nothing and changes nothing but the window.

@@ -70,6 +70,62 @@ def test_a_short_message_is_one_event() -> None:
     assert event.transfer.state is IncomingState.ENDED
 
 
+FULL = bytes(CHUNK_SIZE)
+
+
+def full_packets(number: int, count: int) -> list[bytes]:
+    return [first(number, FULL), *(following(number, index, FULL) for index in range(1, count))]
+
+
+def test_full_packets_in_a_row_are_the_message() -> None:
+    channel = Pair().b
+    rows = [bytes([index]) * CHUNK_SIZE for index in range(5)]
+    message = receive(channel, first(1, rows[0]))
+    for index, row in enumerate(rows[1:], 1):
+        channel.receive_packet(following(1, index, row), 0.0)
+    channel.receive_packet(following(1, 5, b"end", done=True), 0.0)
+    assert b"".join(channel.receiver.read(message, 0.0)) == b"".join(rows) + b"end"
+    assert message.received == 5 * CHUNK_SIZE + 3
+
+
+def test_full_packets_of_two_messages_do_not_mix() -> None:
+    channel = Pair().b
+    for both in zip(full_packets(1, 4), full_packets(2, 4), strict=True):
+        for packet in both:
+            channel.receive_packet(packet, 0.0)
+    assert [message.received for message in started(channel)] == [4 * CHUNK_SIZE] * 2
+
+
+@pytest.mark.parametrize("index", [2, 4])
+def test_a_full_packet_that_is_not_the_next_fails_the_message(index: int) -> None:
+    channel = Pair().b
+    for packet in full_packets(1, 3):
+        channel.receive_packet(packet, 0.0)
+    (message,) = started(channel)
+    channel.receive_packet(following(1, index, FULL), 0.0)
+    assert state_of(message) is IncomingState.FAILED
+
+
+@pytest.mark.parametrize(("cancel", "answers"), [(False, [acknowledgement(1)]), (True, [cancellation(1)] * 2)])
+def test_full_packets_of_a_message_that_nobody_wants_are_dropped(cancel: bool, answers: list[bytes]) -> None:
+    channel = Pair().b
+    for packet in full_packets(1, 3):
+        channel.receive_packet(packet, 0.0)
+    (message,) = started(channel)
+    (channel.receiver.cancel if cancel else channel.receiver.discard)(message)
+    channel.receive_packet(following(1, 3, FULL), 0.0)
+    channel.receive_packet(following(1, 4, FULL, done=True), 0.0)
+    assert channel.receiver.unread_bytes == 0
+    assert channel.packets_to_send(0) == answers
+
+
+def test_full_packets_go_to_the_message_that_has_the_id_now() -> None:
+    channel = Pair().b
+    for packet in [*full_packets(1, 2), first(1, b"new"), following(1, 1, FULL)]:
+        channel.receive_packet(packet, 0.0)
+    assert [message.received for message in started(channel)] == [2 * CHUNK_SIZE, CHUNK_SIZE + 3]
+
+
 def test_a_discarded_message_is_acknowledged() -> None:
     channel = Pair().b
     message = receive(channel, first(1))

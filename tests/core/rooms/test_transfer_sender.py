@@ -55,6 +55,27 @@ def test_messages_take_turns_and_begin_in_order() -> None:
     assert [number - base for number in ids_of(sender.packets_to_send(PLENTY))] == [0, 1, 2] * 3
 
 
+def test_packets_are_the_same_one_by_one_and_all_at_once() -> None:
+    data = bytes(range(256)) * 500
+    at_once, one_by_one = Pair().a.sender, Pair().a.sender
+    packets: list[bytes] = []
+    for sender in (at_once, one_by_one):
+        source = sender.start_source(kind=BYTES, info=b"{}")
+        sender.feed(source, data[:70_000])
+        sender.feed(source, data[70_000:], last=True)
+    while one_by_one.has_packets:
+        packets += one_by_one.packets_to_send(ONE)
+    assert at_once.packets_to_send(PLENTY) == packets
+    assert (at_once.offset, at_once.pending_bytes) == (one_by_one.offset, 0)
+
+
+def test_a_long_message_that_is_alone_keeps_to_the_room() -> None:
+    sender = Pair().a.sender
+    sender.start(bytes(20 * CHUNK_SIZE), kind=BYTES)
+    sender.packets_to_send(ONE)
+    assert len(sender.packets_to_send(4 * CHUNK_SIZE)) == 4
+
+
 def test_a_source_without_data_opens_its_message_in_its_turn() -> None:
     sender = Pair().a.sender
     source = sender.start_source(kind=BYTES)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from .incoming import PacketsRejected
-from .packets import parse_packet
+from .packets import CHUNK_SIZE, full_head, id_prefix, parse_packet
 from .receiver import READ_TIMEOUT, TransferReceiver
 from .sender import TransferSender
 
 if TYPE_CHECKING:
     from peerix.core.errors import PeerixError
 
-    from .incoming import ReceiverEvent
+    from .incoming import IncomingTransfer, ReceiverEvent
     from .outgoing import SenderEvent
     from .packets import Packet
 
@@ -35,6 +35,25 @@ def carries_transfers(*, ordered: bool, protocol: str) -> bool:
     return ordered and not protocol
 
 
+class _Expected:
+    """The next packet of the message of which a full packet came last, as far as its chunk.
+
+    Nearly all packets of long messages are what is expected, and so neither parsed nor copied: 2 us in place of 4.
+    """
+
+    __slots__ = ("_prefix", "head", "transfer")
+
+    def __init__(self, transfer: IncomingTransfer, transfer_id: int) -> None:
+        self.transfer = transfer
+        self._prefix = id_prefix(transfer_id)
+        self.head = b""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """The one after that is the next."""
+        self.head = full_head(self._prefix, self.transfer.next_index)
+
+
 class ChannelTransfers:
     """Joins the sender and the receiver of one channel.
 
@@ -54,6 +73,7 @@ class ChannelTransfers:
         self._arrived = 0
         self._credit = 0
         self._rejected = 0
+        self._expected: _Expected | None = None
 
     def _is_incoming(self, transfer_id: int) -> bool:
         return self.receiver.is_incoming(transfer_id)
@@ -63,6 +83,8 @@ class ChannelTransfers:
         size = len(data)
         self._arrived += size
         self._credit += size
+        if self._expected is not None and self._take_expected(self._expected, data, now):
+            return
         packet = parse_packet(data)
         if packet is None:
             self._rejected += 1
@@ -71,7 +93,20 @@ class ChannelTransfers:
         elif packet.abort:
             self.receiver.handle_abort(packet.id)
         else:
-            self.receiver.handle_data(packet, now)
+            transfer = self.receiver.handle_data(packet, now)
+            if transfer is not None and transfer.id is not None and size > CHUNK_SIZE:
+                self._expected = _Expected(transfer, transfer.id)
+
+    def _take_expected(self, expected: _Expected, data: bytes, now: float) -> bool:
+        head = expected.head
+        # Its index is in the head, so that the order is right.
+        if len(data) != len(head) + CHUNK_SIZE or not data.startswith(head):
+            return False
+        if not self.receiver.handle_chunk(expected.transfer, memoryview(data)[len(head) :], now):
+            self._expected = None
+            return False
+        expected.go_on()
+        return True
 
     def _handle_answer(self, packet: Packet, now: float) -> None:
         transfer_id = packet.id

@@ -14,14 +14,14 @@ class OutgoingChunks:
     __slots__ = ("_head", "_position", "_rest", "ended", "size")
 
     def __init__(self, data: bytes = b"", *, ended: bool) -> None:
-        self._head: bytes | memoryview = data
+        self._head: bytes | bytearray | memoryview = data
         self._position = 0
-        self._rest: deque[bytes] | None = None
+        self._rest: deque[bytes | bytearray] | None = None
         self.size = len(data)
         self.ended = ended
 
-    def append(self, data: bytes) -> None:
-        """Add a block."""
+    def append(self, data: bytes | bytearray) -> None:
+        """Add a block; it is kept, and must not change."""
         if not data:
             return
         if not self.size:
@@ -33,7 +33,7 @@ class OutgoingChunks:
             self._rest.append(data)
         self.size += len(data)
 
-    def take(self, limit: int) -> bytes | memoryview:
+    def take(self, limit: int) -> bytes | bytearray | memoryview:
         """Take the next `limit` bytes, or all when there are fewer."""
         head = self._head
         position = self._position
@@ -57,6 +57,19 @@ class OutgoingChunks:
             return piece
         return b"".join((piece, self.take(limit - left)))
 
+    def take_run(self, size: int, most: int) -> list[memoryview]:
+        """Take up to `most` pieces of `size` bytes that do not have to be put together; at least a byte is left."""
+        head = self._head
+        start = self._position
+        count = min(most, (len(head) - start - 1) // size)
+        if count < 1:
+            return []
+        if not isinstance(head, memoryview):
+            head = self._head = memoryview(head)
+        end = self._position = start + count * size
+        self.size -= count * size
+        return [head[position : position + size] for position in range(start, end, size)]
+
     def clear(self) -> None:
         """Drop what is left."""
         self._head = b""
@@ -71,15 +84,15 @@ class IncomingChunks:
     __slots__ = ("_chunks", "size")
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | memoryview] = []
         self.size = 0
 
-    def append(self, chunk: bytes) -> None:
+    def append(self, chunk: bytes | memoryview) -> None:
         """Add a chunk."""
         self._chunks.append(chunk)
         self.size += len(chunk)
 
-    def take_all(self) -> list[bytes]:
+    def take_all(self) -> list[bytes | memoryview]:
         """Take every chunk."""
         chunks = self._chunks
         self._chunks = []

@@ -116,7 +116,9 @@ def id_prefix(transfer_id: int) -> bytes:
     return b"\x08" + encode_varint(transfer_id)
 
 
-def first_packet(prefix: bytes, kind: int, info: bytes | None, chunk: bytes | memoryview, *, done: bool) -> bytes:
+def first_packet(
+    prefix: bytes, kind: int, info: bytes | None, chunk: bytes | bytearray | memoryview, *, done: bool
+) -> bytes:
     """Give packet 0 of a message."""
     head = b"\x18\x00\x20%b\x30%b" % (encode_varint(kind), b"\x01" if done else b"\x00")
     if info is not None:
@@ -124,13 +126,18 @@ def first_packet(prefix: bytes, kind: int, info: bytes | None, chunk: bytes | me
     return b"".join((prefix, head, b"\x42", encode_varint(len(chunk)), chunk))
 
 
-def next_packet(prefix: bytes, index: int, chunk: bytes | memoryview, *, done: bool) -> bytes:
+def next_packet(prefix: bytes, index: int, chunk: bytes | bytearray | memoryview, *, done: bool) -> bytes:
     """Give packet `index`, not 0, of a message."""
     length = len(chunk)
     if length == CHUNK_SIZE and not done:
         return b"".join((prefix, b"\x18", encode_varint(index), _FULL_CHUNK, chunk))
     flag = b"\x30\x01\x42" if done else b"\x30\x00\x42"
     return b"".join((prefix, b"\x18", encode_varint(index), flag, encode_varint(length), chunk))
+
+
+def full_head(prefix: bytes, index: int) -> bytes:
+    """Give what stands before the chunk in packet `index`, not the first and not the last, when that is full."""
+    return b"%b\x18%b%b" % (prefix, encode_varint(index), _FULL_CHUNK)
 
 
 def acknowledgement(transfer_id: int | None) -> bytes:

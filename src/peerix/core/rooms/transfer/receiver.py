@@ -72,27 +72,43 @@ class TransferReceiver:
         """Whether `transfer_id` names an unfinished message of the other side."""
         return transfer_id in self._open
 
-    def handle_data(self, packet: Packet, now: float) -> None:
-        """A packet of a message. What fits no message is ignored, as the protocol says."""
+    def handle_data(self, packet: Packet, now: float) -> IncomingTransfer | None:
+        """A packet of a message. What fits no message is ignored, as the protocol says.
+
+        :returns: the message whose next chunk `handle_chunk` may take.
+        """
         if packet.kind and packet.index == 0:
             transfer = self._start(packet, packet.kind, now)
         else:
             transfer = self._open.get(packet.id)
         if transfer is None:
-            return
+            return None
         transfer.active_at = now
         transfer.grace_until = None
         chunk = packet.chunk
         if chunk is not None:
             if packet.index != transfer.next_index:
                 self._fail(transfer, DataChannelError("the packets of the message came out of order"))
-                return
+                return None
             transfer.next_index += 1
             transfer.received += len(chunk)
             if transfer.disposal is Disposal.KEPT:
                 self._keep(transfer, chunk)
         if packet.done:
             self._end(transfer)
+            return None
+        return transfer
+
+    def handle_chunk(self, transfer: IncomingTransfer, chunk: memoryview, now: float) -> bool:
+        """The next chunk of a message, which is not its last; False when it is not collected any more."""
+        if transfer.state is not IncomingState.OPEN or transfer.disposal is not Disposal.KEPT:
+            return False
+        transfer.active_at = now
+        transfer.grace_until = None
+        transfer.next_index += 1
+        transfer.received += len(chunk)
+        self._keep(transfer, chunk)
+        return True
 
     def _start(self, packet: Packet, kind: int, now: float) -> IncomingTransfer | None:
         replaced = self._open.pop(packet.id, None)
@@ -111,7 +127,7 @@ class TransferReceiver:
         self._check_by(now + min(self._read_timeout, STALL_TIMEOUT))
         return transfer
 
-    def _keep(self, transfer: IncomingTransfer, chunk: bytes) -> None:
+    def _keep(self, transfer: IncomingTransfer, chunk: bytes | memoryview) -> None:
         size = len(chunk)
         transfer.chunks.append(chunk)
         self.unread_bytes += size
@@ -154,7 +170,7 @@ class TransferReceiver:
             transfer.grace_until = now + ABORT_GRACE
             self._check_by(transfer.grace_until)
 
-    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
+    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes | memoryview]:
         """Take every unread chunk.
 
         Call it, or `discard`, until the message is not OPEN any more and once after that, also for an empty
@@ -202,7 +218,7 @@ class TransferReceiver:
         if transfer.disposal is Disposal.KEPT:
             self._events.append(MessageFailed(transfer, error))
 
-    def _take(self, transfer: IncomingTransfer) -> list[bytes]:
+    def _take(self, transfer: IncomingTransfer) -> list[bytes | memoryview]:
         size = transfer.chunks.size
         self.unread_bytes -= size
         self._credit += size
