@@ -45,7 +45,7 @@ class Blocks(Protocol):
         traceback: TracebackType | None,
     ) -> bool | None: ...
 
-    async def next(self) -> tuple[bytes, bool]:
+    async def next(self) -> tuple[bytes | bytearray, bool]:
         """Wait for the next block, and whether it is the last one.
 
         :raises SourceFailed: it cannot be read; entering raises it, too
@@ -130,7 +130,7 @@ class _FileBlocks:
     def __init__(self, content: FileContent) -> None:
         self._content = content
         self._reader = FileReader(content.path)
-        self._ahead = b""
+        self._ahead: bytes | bytearray = b""
 
     async def __aenter__(self) -> Self:
         try:
@@ -154,7 +154,7 @@ class _FileBlocks:
     ) -> None:
         self.close()
 
-    async def next(self) -> tuple[bytes, bool]:
+    async def next(self) -> tuple[bytes | bytearray, bool]:
         block = self._ahead
         try:
             self._ahead = await self._reader.read(FEED_SIZE) if block else b""
