@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from peerix.core.rooms.transfer.incoming import IncomingTransfer
 
 
+PIECE_SIZE = 112 * 1024
+"""Bytes that an iterator puts together at least, when so many have come. Not many more: larger blocks are taken from
+the system and given back, and each of their pages is then cleared anew, which costs more than to fill it."""
+
+
 class MessageData(ABC):
     """The data of one message.
 
@@ -212,15 +217,22 @@ class IncomingMessage(MessageData):
         :returns: no bytes when there are none yet.
         :raises StopAsyncIteration: there will be none
         """
-        self._pull()
-        data = b"".join(self._chunks[position:])
+        chunks = self._chunks
+        if position >= len(chunks):
+            self._pull()
+        end, size = position, 0
+        while end < len(chunks) and size < PIECE_SIZE:
+            size += len(chunks[end])
+            end += 1
+        data = b"".join(chunks[position:end])
         if self._claim is _Claim.ITERATE:
-            self._chunks.clear()
+            del chunks[:end]
+            end = 0
         if not data:
             self._raise_error()
             if self._transfer.state is IncomingState.ENDED:
                 raise StopAsyncIteration
-        return data, len(self._chunks)
+        return data, end
 
     async def wait_changed(self) -> None:
         """Wait for more bytes, the end, or a failure."""

@@ -13,7 +13,7 @@ from peerix.core.rooms.transfer.channel import ChannelTransfers
 from peerix.core.rooms.transfer.incoming import IncomingTransfer, MessageStarted
 from peerix.core.rooms.transfer.packets import abortion, cancellation, first_packet, id_prefix, next_packet
 from peerix.core.rooms.values import BYTES, JSON, TEXT
-from peerix.messages import FrameData, IncomingMessage
+from peerix.messages import PIECE_SIZE, FrameData, IncomingMessage
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Channel:
         self.transfers.receive_packet(abortion(7), 0.0)
         self.message.advance()
 
-    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes]:
+    def read(self, transfer: IncomingTransfer, now: float) -> list[bytes | memoryview]:
         return self.transfers.receiver.read(transfer, now)
 
     def discard(self, transfer: IncomingTransfer) -> None:
@@ -162,6 +162,26 @@ async def test_iterating_ends_with_the_message() -> None:
         tasks.start_soon(soon, lambda: channel.feed(b"cd", done=True))
         with fail_after(PATIENCE):
             assert [chunk async for chunk in channel.message] == [b"ab", b"cd"]
+
+
+async def test_iterating_gives_much_in_pieces() -> None:
+    channel = Channel(chunk=b"a" * PIECE_SIZE, done=False)
+    channel.feed(b"b" * (PIECE_SIZE - 1))
+    channel.feed(b"c" * 10)
+    channel.feed(b"d", done=True)
+    pieces = [piece async for piece in channel.message]
+    assert pieces == [b"a" * PIECE_SIZE, b"b" * (PIECE_SIZE - 1) + b"c" * 10, b"d"]
+
+
+async def test_pieces_that_were_taken_before_an_abort_are_given() -> None:
+    channel = Channel(chunk=b"a" * PIECE_SIZE)
+    channel.feed(b"b")
+    iterator = aiter(channel.message)
+    assert await anext(iterator) == b"a" * PIECE_SIZE
+    channel.abort()
+    assert await anext(iterator) == b"b"
+    with pytest.raises(TransferAborted):
+        await anext(iterator)
 
 
 async def test_a_second_iterator_is_refused() -> None:
