@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from peerix.events import PeerEvent
     from peerix.remote_peer import RemotePeer
 
-HOP_SIZE = 1 << 20
-"""Bytes that a worker thread gets at once: a hop costs as much as writing 100 kB."""
+HOP_SIZE = 2 << 20
+"""Bytes that a worker thread gets at once, of all files that arrive: a hop costs as much as writing 500 kB."""
+
+MIN_HOP_SIZE = 1 << 18
+"""Bytes of each file at least, when there are many."""
 
 IDLE_TIME = 2.0
 """Seconds after a file in which a sender who stays in the room may begin another one."""
@@ -186,7 +189,7 @@ class FileReceiver:
         async for block in blocks:
             batch.append(block)
             waiting += len(block)
-            if waiting >= HOP_SIZE:
+            if waiting >= max(HOP_SIZE // self._active, MIN_HOP_SIZE):
                 await to_thread.run_sync(incoming.write, batch)
                 bar.update(incoming.size)
                 batch, waiting = [], 0

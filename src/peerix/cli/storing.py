@@ -16,8 +16,12 @@ from peerix.core.errors import PeerixError
 from peerix.core.rooms.files import MAX_NUMBER, FileInfo, numbered_name, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+
+WRITE_SIZE = 1 << 20
+"""Bytes that are put together for the disk, as long as there are so many."""
 
 
 class FileRefusedError(PeerixError):
@@ -58,7 +62,7 @@ class IncomingFile:
             raise FileRefusedError(f"its {size} bytes are more than the {free} that are free")
         self._file = self._draft.open("xb", buffering=0)
 
-    def write(self, blocks: Iterable[bytes]) -> None:
+    def write(self, blocks: Sequence[bytes]) -> None:
         """Add the next blocks.
 
         :raises FileRefusedError: it is larger than it should be
@@ -66,15 +70,16 @@ class IncomingFile:
         """
         if self._file is None:
             raise FileRefusedError("it is not open")
-        data = b"".join(blocks)
-        self._check_size(self.size + len(data))
-        if self._info.size is not None and self.size + len(data) > self._info.size:
+        size = self.size + sum(map(len, blocks))
+        self._check_size(size)
+        if self._info.size is not None and size > self._info.size:
             raise FileRefusedError(f"it is larger than the {self._info.size} bytes that were announced")
-        self._hash.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
-        self.size += len(data)
+        for data in _joined(blocks):
+            self._hash.update(data)
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+        self.size = size
 
     def finish(self) -> Path:
         """Check size and checksum, and give it its name.
@@ -105,6 +110,20 @@ class IncomingFile:
     def _check_size(self, size: int) -> None:
         if size > self._max_size:
             raise FileRefusedError(f"it is larger than the limit of {self._max_size} bytes")
+
+
+def _joined(blocks: Sequence[bytes]) -> Iterator[bytes]:
+    """Put blocks together: to hash and to write a large one costs little more than a small one."""
+    group: list[bytes] = []
+    size = 0
+    for block in blocks:
+        group.append(block)
+        size += len(block)
+        if size >= WRITE_SIZE:
+            yield b"".join(group)
+            group.clear()
+            size = 0
+    yield b"".join(group)
 
 
 def move_to_free_name(draft: Path, name: str) -> Path:
