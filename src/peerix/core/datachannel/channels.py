@@ -170,10 +170,16 @@ class DataChannels:
 
     def handle_events(self, events: Iterable[AssociationEvent], now: float) -> None:
         """Take events of the association that came together."""
-        receive = self._receive
+        find, append = self._registry.get, self._events.append
         for event in events:
             if isinstance(event, MessageReceived):
-                receive(event.stream_id, event.ppid, event.data, now)
+                # Most messages are binary, of an open channel, and may be small and many.
+                channel, data = find(event.stream_id), event.data
+                if channel is not None and event.ppid == PPID_BINARY and channel.state is ReadyState.OPEN:
+                    channel.confirmed = True
+                    append(ChannelMessage(channel, data, len(data)))
+                else:
+                    self._receive(channel, event, now)
             else:
                 self._handle_event(event, now)
 
@@ -221,17 +227,13 @@ class DataChannels:
                 self._transport.send_message(channel.id, PPID_DCEP, message, now=now)
             self._events.append(ChannelOpened(channel))
 
-    def _receive(self, stream_id: int, ppid: int, data: bytes, now: float) -> None:
-        """Take a message; most of them are binary."""
-        channel = self._registry.get(stream_id)
-        is_open = channel is not None and channel.state is ReadyState.OPEN
-        if channel is not None and is_open and ppid == PPID_BINARY:
-            channel.confirmed = True
-            self._events.append(ChannelMessage(channel, data, len(data)))
-        elif ppid == PPID_DCEP:
+    def _receive(self, channel: Channel | None, event: MessageReceived, now: float) -> None:
+        """Take what is no binary message of an open channel."""
+        stream_id, ppid, data = event.stream_id, event.ppid, event.data
+        if ppid == PPID_DCEP:
             self._transport.release(len(data))
             self._receive_dcep(stream_id, channel, data, now)
-        elif channel is None or not is_open or ppid not in _DECODABLE:
+        elif channel is None or channel.state is not ReadyState.OPEN or ppid not in _DECODABLE:
             self._transport.release(len(data))
             self.dropped += 1
         else:

@@ -17,6 +17,7 @@ MESSAGE_OVERHEAD = 512
 """Bytes that an unfinished message counts beyond its fragments."""
 
 _WHOLE = FLAG_BEGIN | FLAG_END
+_WHOLE_UNORDERED = _WHOLE | FLAG_UNORDERED
 _HALF = 1 << 31
 _MASK = 0xFFFFFFFF
 
@@ -37,15 +38,19 @@ class _Partial:
 class InterleavedReassembly:
     """The counterpart of `Reassembly` for I-DATA."""
 
-    __slots__ = ("_inbox", "_partial")
+    __slots__ = ("_deliver_ordered", "_inbox", "_partial")
 
     def __init__(self, inbox: Inbox) -> None:
+        self._deliver_ordered = inbox.deliver_ordered
         self._inbox = inbox
         self._partial: dict[int, dict[int, _Partial]] = {}
         """By stream id * 2 + unordered, then by MID."""
 
     def receive_next(self, tsn: int, flags: int, stream_word: int, mid: int, last_word: int, payload: bytes) -> None:
         """Take a chunk. `stream_word` is stream id and reserved bits, `last_word` PPID or FSN."""
+        if flags & _WHOLE_UNORDERED == _WHOLE:
+            self._deliver_ordered(stream_word >> 16, mid, last_word, payload)
+            return
         stream_id = stream_word >> 16
         ppid = last_word
         if flags & _WHOLE != _WHOLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -73,24 +74,32 @@ class OutboundQueue:
         else:
             message.number = 0
 
-    def finish(self, stream: OutboundStream) -> None:
-        """The first message of the stream whose turn it is has left."""
-        stream.messages.popleft()
+    def share(self, stream: OutboundStream) -> float:
+        """How many bytes of whole messages may leave before others have their turn; the last one may be longer."""
+        if len(self.ring) == 1:
+            return math.inf
+        return max(stream.deficit, 1) if self.interleaving else 1
+
+    def pass_on(self, stream: OutboundStream, size: int) -> None:
+        """Whole messages of the stream whose turn it is have left, of so many bytes."""
         ring = self.ring
         if not stream.messages:
             ring.popleft()
             stream.active = False
             stream.deficit = 0
-        elif not self.interleaving:
+        elif self.interleaving:
+            self.spend(stream, size)
+        else:
             ring.rotate(-1)
 
     def spend(self, stream: OutboundStream, size: int) -> None:
         """With I-DATA: pass the turn on when the stream has had its share."""
+        if len(self.ring) == 1:
+            return  # nobody waits, and who comes is not to wait until all this is made up for
         stream.deficit -= size
         if stream.deficit <= 0:
             stream.deficit += max(self.quantum * stream.priority // DEFAULT_PRIORITY, 1)
-            if len(self.ring) > 1:
-                self.ring.rotate(-1)
+            self.ring.rotate(-1)
 
     def drop(self, message: OutboundMessage) -> int:
         """Take a message out that will not be sent to its end; return the bytes that had not left."""
