@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Picture: TypeAlias = "av.VideoFrame | npt.NDArray[np.uint8]"
     Sound: TypeAlias = "av.AudioFrame | npt.NDArray[Any]"
 
-TIME_BASE = Fraction(1, 90_000)
+CLOCK_RATE = 90_000
+TIME_BASE = Fraction(1, CLOCK_RATE)
 
 MAX_LAG = 0.2
 """Seconds by which sound may come late before its times jump: less is taken for the jitter of its maker."""
@@ -33,7 +34,7 @@ AHEAD = 0.1
 def set_time(frame: av.VideoFrame | av.AudioFrame, seconds: float) -> None:
     """Give a frame its time on the clock of its track."""
     frame.time_base = TIME_BASE
-    frame.pts = round(seconds / TIME_BASE)
+    frame.pts = round(seconds * CLOCK_RATE)
 
 
 class VideoSource(MediaTrack[av.VideoFrame]):

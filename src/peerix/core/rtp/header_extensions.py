@@ -172,12 +172,14 @@ class ExtensionMap:
     `extensions` are pairs of id and URI; an id outside 1 to 255 is ignored.
     """
 
-    __slots__ = ("_ids", "_readers")
+    __slots__ = ("_ids", "_readers", "_sequence_id", "_time_id")
 
     def __init__(self, extensions: Iterable[tuple[int, str]]) -> None:
         ids = {uri: identifier for identifier, uri in extensions if 0 < identifier < 256}
         self._ids = tuple(ids.get(uri, 0) for uri in _READERS)
         self._readers = {ids[uri]: reader for uri, reader in _READERS.items() if uri in ids}
+        self._sequence_id = ids.get(TRANSPORT_SEQUENCE, 0)
+        self._time_id = ids.get(ABS_SEND_TIME, 0)
 
     def id_of(self, uri: str) -> int:
         """Give the id of a known extension, 0 when it was not negotiated."""
@@ -187,11 +189,14 @@ class ExtensionMap:
         """Read the values in a packet; malformed ones are as if absent."""
         if packet.extension_profile is None:
             return NO_EXTENSIONS
-        elements = read_elements(packet.extension_profile, packet.extension_data)
         values = HeaderExtensions()
-        for identifier, data in elements.items():
-            reader = self._readers.get(identifier)
-            if reader is not None:
+        for identifier, data in read_elements(packet.extension_profile, packet.extension_data).items():
+            # Every packet has these two; they are not worth a call each.
+            if identifier == self._sequence_id and len(data) == 2:
+                values.transport_sequence = data[0] << 8 | data[1]
+            elif identifier == self._time_id and len(data) == 3:
+                values.abs_send_time = data[0] << 16 | data[1] << 8 | data[2]
+            elif (reader := self._readers.get(identifier)) is not None:
                 reader(values, data)
         return values
 

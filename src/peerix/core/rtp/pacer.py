@@ -72,7 +72,9 @@ class Pacer(Generic[_T]):
         """Let a packet of `size` bytes wait for its turn."""
         self._queues[priority].append((item, size))
         self._queued_bytes += size
-        while self.queue_time > MAX_QUEUED_TIME and (queue := self._queues[VIDEO] or self._queues[RETRANSMISSION]):
+        while self._queued_bytes > MAX_QUEUED_TIME * self._rate and (
+            queue := self._queues[VIDEO] or self._queues[RETRANSMISSION]
+        ):
             self._queued_bytes -= queue.popleft()[1]
             self.dropped += 1
 

@@ -81,7 +81,12 @@ class Router:
         """Tell where a packet goes; None, and counted, when it goes nowhere."""
         ssrc = packet.ssrc
         place = self._latched.get(ssrc)
-        if extensions.mid is not None or extensions.rid is not None or extensions.repaired_rid is not None:
+        said = extensions.mid
+        if (
+            extensions.rid is not None
+            or extensions.repaired_rid is not None
+            or (said and not (place and place[0] == said))
+        ):
             place = self._learn(ssrc, extensions, place)
             if place is None:
                 return None

@@ -83,7 +83,10 @@ class Inbound:
 
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:
         """Give what goes on without what is overdue."""
-        return [media for one in self.receiving.values() for media in one.handle_timeout(now)]
+        received: list[ReceivedMedia] = []
+        for one in self.receiving.values():
+            received += one.handle_timeout(now)
+        return received
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
@@ -112,7 +115,10 @@ class Inbound:
 
     def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
         """What the receivers ask for now: lost packets and key frames."""
-        return [request for one in self.receiving.values() for request in one.requests(now, round_trip)]
+        requests: list[RtcpPacket] = []
+        for one in self.receiving.values():
+            requests += one.requests(now, round_trip)
+        return requests
 
     def report_blocks(self, now: float) -> list[ReportBlock]:
         """What arrived of each source."""

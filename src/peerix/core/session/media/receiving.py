@@ -105,8 +105,9 @@ class Receiving:
 
     def next_timeout(self) -> float | None:
         """When `handle_timeout` wants to be called."""
-        times = [stream.next_timeout() for stream in (self.audio, *self.video.values()) if stream is not None]
-        return earliest(times)
+        if self.audio is not None:
+            return self.audio.next_timeout()
+        return earliest([stream.next_timeout() for stream in self.video.values()])
 
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:
         """Give what goes on without what is overdue."""
@@ -119,8 +120,7 @@ class Receiving:
 
     def requests_at(self) -> float | None:
         """When lost packets are to be asked for."""
-        times = [stream.feedback_at() for stream in self.video.values()]
-        return earliest(times)
+        return earliest([stream.feedback_at() for stream in self.video.values()])
 
     def requests(self, now: float, round_trip: float | None) -> list[RtcpPacket]:
         """What is to be asked for now."""

@@ -111,13 +111,13 @@ class Reports:
         """When the next regular report leaves, or feedback that is due and within its share."""
         if not self._sending and not inbound.receiving:
             return None
-        requests_at, arrivals_at = inbound.requests_at(), inbound.arrivals_at
-        times = [self._schedule.next_report_at]
-        if requests_at is not None:
-            times.append(max(requests_at, self._schedule.feedback_at(urgent=True)))
-        if arrivals_at is not None:
-            times.append(max(arrivals_at, self._schedule.feedback_at()))
-        return min(times)
+        due_at = self._schedule.next_report_at
+        if inbound.receiving:
+            if (requests_at := inbound.requests_at()) is not None:
+                due_at = min(due_at, max(requests_at, self._schedule.feedback_at(urgent=True)))
+            if (arrivals_at := inbound.arrivals_at) is not None:
+                due_at = min(due_at, max(arrivals_at, self._schedule.feedback_at()))
+        return due_at
 
     # -- what we tell
 
@@ -128,12 +128,14 @@ class Reports:
             packets += (write_compound(compound) for compound in self._regular(inbound, now))
             self._schedule.report_sent(sum(len(packet) + HEADERS for packet in packets), now)
             self._follow_arriving(inbound, now)
-        if now < self._schedule.feedback_at(urgent=True):
+        if not inbound.receiving or now < self._schedule.feedback_at(urgent=True):
             return packets
         requests = inbound.requests(now, self._round_trip)
         if now >= self._schedule.feedback_at():
             requests += inbound.arrivals_to_tell(now)
             requests += inbound.maximum_to_tell(now)
+        if not requests:
+            return packets
         for early in self._compounds(requests):
             self._schedule.feedback_sent(len(early) + HEADERS, now)
             packets.append(early)

@@ -114,6 +114,7 @@ class Sending:
 
     :param new_ssrc: chooses SSRCs for the encodings beside the first one, which descriptions do not name.
     :ivar parameters: what was agreed on.
+    :ivar codec: what is sent: the first one that the other side takes.
     :ivar encodings: what is sent now, by RID; an only one has the empty name.
     :ivar tones: dial tones that wait for their time.
     :ivar playout_delay: what receivers are asked to wait, where they agreed on that extension.
@@ -125,6 +126,7 @@ class Sending:
         "_new_ssrc",
         "_random_bytes",
         "_wall_offset",
+        "codec",
         "encodings",
         "parameters",
         "playout_delay",
@@ -146,7 +148,8 @@ class Sending:
         self._known: list[tuple[int, int, Encoding]] = []
         """SSRC, that of retransmissions, and the encoding, in the order of the transceiver's names."""
         self._first_rid = next(iter(transceiver.outgoing.rids), "")
-        self.parameters = parameters
+        self.parameters: RtpParameters = parameters
+        self.codec: BoundCodec = _codec_of(parameters)
         self.playout_delay: PlayoutDelay | None = None
         self.tones = Tones()
         self.encodings: dict[str, Encoding] = {}
@@ -156,6 +159,7 @@ class Sending:
         """Go on as another negotiation says."""
         if parameters != self.parameters:
             self.parameters = parameters
+            self.codec = _codec_of(parameters)
             self._configure(transceiver)
 
     def _configure(self, transceiver: Transceiver) -> None:
@@ -193,12 +197,6 @@ class Sending:
         )
 
     @property
-    def codec(self) -> BoundCodec:
-        """What is sent: the first codec that the other side takes."""
-        codecs = self.parameters.codecs
-        return next((one for one in codecs if one.codec.name.lower() not in _NO_CODECS), codecs[0])
-
-    @property
     def tone_codec(self) -> BoundCodec | None:
         """The format of dial tones whose clock is that of the sound (RFC 4733 section 2.1), if both sides know it."""
         clock_rate = self.codec.codec.clock_rate
@@ -230,3 +228,8 @@ class Sending:
         only = self.encodings.get("")
         is_first = not self._first_rid or rid in ("", self._first_rid)
         return only if only is not None and is_first else self.encodings.get(rid)
+
+
+def _codec_of(parameters: RtpParameters) -> BoundCodec:
+    codecs = parameters.codecs
+    return next((one for one in codecs if one.codec.name.lower() not in _NO_CODECS), codecs[0])
