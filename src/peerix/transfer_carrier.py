@@ -241,12 +241,10 @@ class TransferCarrier:
 
     def _write(self) -> None:
         channel = self._channel
-        send = channel.send_nowait
         packets = self._transfers.packets_to_send(self._writing.target - channel.buffered_amount)
         try:
-            for packet in packets:
-                send(packet)
-                self._statistics.bytes_sent += len(packet)
+            if packets:
+                self._statistics.bytes_sent += channel.send_all_nowait(packets)
         except ClosedResourceError:
             return  # the end of the channel settles what is pending
         except WouldBlock:

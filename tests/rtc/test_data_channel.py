@@ -143,6 +143,32 @@ async def test_send_nowait_would_block_before_the_channel_is_open() -> None:
             a.create_data_channel("x").send_nowait("early")
 
 
+async def test_messages_sent_together_arrive_one_by_one_and_are_counted() -> None:
+    async with connected_pair() as (_, _, ours, theirs):
+        assert ours.send_all_nowait([b"one", b"three"]) == 8
+        with fail_after(PATIENCE):
+            assert [await theirs.receive(), await theirs.receive()] == [b"one", b"three"]
+        assert (ours.counters.messages_sent, ours.counters.bytes_sent) == (2, 8)
+
+
+async def test_messages_are_not_sent_together_when_the_channel_is_not_open() -> None:
+    async with PeerConnection(LOOPBACK) as a:
+        with pytest.raises(WouldBlock):
+            a.create_data_channel("x").send_all_nowait([b"early"])
+    async with connected_pair() as (_, _, ours, _theirs):
+        ours.close()
+        with pytest.raises(ClosedResourceError):
+            ours.send_all_nowait([b"late"])
+
+
+async def test_messages_sent_together_would_block_above_the_high_water_mark() -> None:
+    async with connected_pair() as (_, _, ours, _theirs):
+        with pytest.raises(WouldBlock):
+            for _ in range(100):
+                ours.send_all_nowait([bytes(16_384)] * 4)
+        assert ours.buffered_amount > HIGH_WATER
+
+
 async def test_receive_nowait_would_block_when_there_is_nothing() -> None:
     async with connected_pair() as (_, _, ours, _theirs):
         with pytest.raises(WouldBlock):

@@ -22,7 +22,7 @@ from peerix.rtc.data_channel import DataChannel, Message
 from peerix.rtc.object_scope import ObjectScope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from typing import Any
 
     from anyio import CancelScope
@@ -84,6 +84,14 @@ class ChannelLink:
         idle = session.idle
         session.channels.send(channel, message, now)
         self._pump.touch(idle=idle)
+
+    def send_all(self, channel: Channel, messages: Sequence[bytes], now: float) -> None:
+        """Queue binary messages, none of them empty, and see to it that they leave, together where they can."""
+        session = self._session
+        idle = session.idle
+        session.channels.send_all(channel, messages, now)
+        if not self._pump.flush_due:
+            self._pump.touch(idle=idle)
 
     async def wait_buffered(self, channel: Channel, limit: int) -> None:
         """Wait until at most `limit` bytes of the channel have not left, or it is not open any more."""

@@ -232,6 +232,27 @@ def test_a_message_above_the_limit_of_the_peer_is_refused() -> None:
         a.send(ours, "x" * 11)
 
 
+def test_messages_that_are_sent_together_are_messages_of_their_own() -> None:
+    a, b, ours, _ = joined()
+    a.channels.send_all(ours, [b"one", b"two", b"x" * 5000], START)
+    flush(a, b)
+    assert [event.data for event in b.take() if isinstance(event, ChannelMessage)] == [b"one", b"two", b"x" * 5000]
+
+
+def test_of_messages_that_are_sent_together_one_above_the_limit_stops_all() -> None:
+    a, _, ours, _ = joined()
+    a.channels.max_message_size = 10
+    with pytest.raises(MessageTooLarge, match="11 bytes"):
+        a.channels.send_all(ours, [b"x" * 10, b"x" * 11], START)
+    assert ours.buffered_amount == 0
+
+
+def test_messages_are_not_sent_together_before_the_channel_is_open() -> None:
+    end = End(1, is_client=True)
+    with pytest.raises(LocalProtocolError):
+        end.channels.send_all(end.open(), [b"x"], START)
+
+
 def test_a_peer_that_says_nothing_takes_64_kib() -> None:
     a, _, ours, _ = joined()
     a.send(ours, bytes(65_536))

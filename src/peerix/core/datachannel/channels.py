@@ -47,7 +47,7 @@ from peerix.core.sctp.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 DEFAULT_MAX_MESSAGE_SIZE = 65_536
 """What a peer takes that does not say (RFC 8841 section 6)."""
@@ -151,6 +151,32 @@ class DataChannels:
             max_packet_life_time=None if life_time is None else life_time / 1000,
             now=now,
         )
+
+    def send_all(self, channel: Channel, payloads: Sequence[bytes], now: float) -> None:
+        """Queue binary messages, none of them empty: what `send` does with each, at half the cost.
+
+        :raises LocalProtocolError: the channel is not open.
+        :raises MessageTooLarge: the peer does not take messages of that size; none is queued then.
+        """
+        stream_id = channel.id
+        if stream_id is None or channel.state is not ReadyState.OPEN:
+            raise LocalProtocolError(f"the data channel is {channel.state}")
+        if self.max_message_size and (largest := max(map(len, payloads), default=0)) > self.max_message_size:
+            raise MessageTooLarge(f"{largest} bytes; the peer takes at most {self.max_message_size} of them at once")
+        send, retransmits = self._transport.send_message, channel.max_retransmits
+        ordered = channel.ordered or not channel.confirmed
+        milliseconds = channel.max_packet_life_time
+        seconds = None if milliseconds is None else milliseconds / 1000
+        for payload in payloads:
+            send(
+                stream_id,
+                PPID_BINARY,
+                payload,
+                ordered=ordered,
+                max_retransmits=retransmits,
+                max_packet_life_time=seconds,
+                now=now,
+            )
 
     def close(self, channel: Channel, now: float) -> None:
         """Close a channel: what is queued leaves first, then its stream is reset (RFC 8831 section 6.7)."""
