@@ -54,6 +54,7 @@ class CandidatePair:
         "nominated",
         "peer_nomination",
         "port",
+        "priority",
         "remote",
         "same_host",
         "state",
@@ -63,7 +64,6 @@ class CandidatePair:
         self.port = port
         self.local = local
         self.remote = remote
-        self.controlling = controlling
         self.same_host = same_host
         self.state = PairState.FROZEN
         self.nominated = False
@@ -74,6 +74,7 @@ class CandidatePair:
         self.peer_nomination: bytes | None = None
         """The latest transaction in which the other side nominated the pair."""
         self.counters = PairCounters()
+        self.rank(controlling=controlling)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -85,12 +86,17 @@ class CandidatePair:
         """RFC 8445 6.1.2.6: the foundations of both candidates."""
         return self.local.foundation, self.remote.foundation
 
-    @property
-    def priority(self) -> int:
-        """RFC 8445 6.1.2.3; it depends on who controls, so a role conflict changes it."""
+    def rank(self, *, controlling: bool) -> None:
+        """Find the priority of RFC 8445 6.1.2.3, which depends on who controls: a role conflict changes it."""
         ours, theirs = self.local.priority, self.remote.priority
-        controlling, controlled = (ours, theirs) if self.controlling else (theirs, ours)
-        return (min(ours, theirs) << 32) + 2 * max(ours, theirs) + (controlling > controlled)
+        offers, answers = (ours, theirs) if controlling else (theirs, ours)
+        self.controlling = controlling
+        self.priority = (min(ours, theirs) << 32) + 2 * max(ours, theirs) + (offers > answers)
+
+    def take_mapped(self, local: Candidate) -> None:
+        """A response has told the address that the other side sees."""
+        self.local = local
+        self.rank(controlling=self.controlling)
 
     @property
     def is_host_pair(self) -> bool:

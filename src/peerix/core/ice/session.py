@@ -186,7 +186,8 @@ class IceSession:
             counters.total_round_trip_time += counters.round_trip_time
         if self.consent.liveness is Liveness.EXPIRED or self.check_list.find(pair.port, pair.address) is not pair:
             return
-        pair.local = self._mapped_candidate(pair, mapped)
+        pair.take_mapped(self._mapped_candidate(pair, mapped))
+        self.check_list.sort()
         if pair.state is not PairState.SUCCEEDED:
             pair.state = PairState.SUCCEEDED
             self.check_list.unfreeze(pair.foundation)
@@ -223,7 +224,7 @@ class IceSession:
         """Our role changed: priorities change, a nomination of ours is void, and the check is made again."""
         self._nominator.pending = None
         for pair in self.check_list:
-            pair.controlling = self._context.role.controlling
+            pair.rank(controlling=self._context.role.controlling)
         self.check_list.sort()
         if transaction is not None and transaction.pair.state is PairState.IN_PROGRESS:
             self.check_list.trigger(transaction.pair)
