@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import pairwise
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import pytest
@@ -132,6 +133,17 @@ def test_no_more_is_wanted_of_the_path_than_the_senders_say() -> None:
     a.media.set_maximum(100_000)
     assert [event.bitrate for event in a.media.poll_events() if isinstance(event, BitrateChanged)] == [100_000]
     assert frames(b)
+
+
+def test_what_is_sent_again_is_taken_from_what_encoders_may_send() -> None:
+    a, _ = media_peers(Link(latency=0.03, loss=0.08, bandwidth=500_000))
+    camera = Camera(a, follows=True)
+    camera.run(4)
+    told: list[float] = []
+    for _ in range(2 * RATE):
+        camera.run(1 / RATE)
+        told.append(camera.bitrate / 0.9 / a.media.outbound.estimator.bitrate)
+    assert 0.7 < fmean(told) < 0.97
 
 
 def test_the_bitrate_is_as_before_when_only_the_feedback_was_lost_for_a_while() -> None:

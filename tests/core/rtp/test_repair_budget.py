@@ -30,3 +30,12 @@ def test_a_single_packet_is_sent_again_on_the_narrowest_path() -> None:
     assert budget.spend(1200, 1000.0, 1.0)
     assert not budget.spend(1200, 1000.0, 1.1)
     assert budget.spend(1200, 1000.0, 1.1 + WINDOW)
+
+
+def test_what_is_spent_of_late_is_a_bitrate() -> None:
+    budget = RepairBudget()
+    assert budget.bitrate == 0
+    assert spent(budget, 10.0, 12.0) > 0
+    assert 0.9 * SHARE * PATH < budget.bitrate <= SHARE * PATH
+    budget.expire(12.0 + WINDOW)
+    assert budget.bitrate == 0

@@ -24,10 +24,19 @@ class RepairBudget:
         self._spent: deque[tuple[float, int]] = deque()
         self._bytes = 0
 
-    def spend(self, size: int, path: float, now: float) -> bool:
-        """Take `size` bytes if there is room for them on a path of so many bits a second."""
+    @property
+    def bitrate(self) -> float:
+        """Bits a second that were spent of late, as of the last call with a time."""
+        return self._bytes * 8 / WINDOW
+
+    def expire(self, now: float) -> None:
+        """Forget what was spent long ago."""
         while self._spent and self._spent[0][0] <= now - WINDOW:
             self._bytes -= self._spent.popleft()[1]
+
+    def spend(self, size: int, path: float, now: float) -> bool:
+        """Take `size` bytes if there is room for them on a path of so many bits a second."""
+        self.expire(now)
         if self._spent and (self._bytes + size) * 8 > SHARE * path * WINDOW:
             return False
         self._spent.append((now, size))

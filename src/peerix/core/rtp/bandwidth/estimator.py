@@ -11,6 +11,7 @@ from peerix.core.rtp.bandwidth.probing import Prober
 from peerix.core.rtp.bandwidth.rates import LOSS_HIGH, LOSS_LOW, AcknowledgedRate, DelayBasedRate, LossBasedLimit
 from peerix.core.rtp.bandwidth.reported import ReportedRate
 from peerix.core.rtp.bandwidth.sent_packets import NO_PROBE, SentPackets
+from peerix.core.rtp.bandwidth.standing_queue import StandingQueue
 from peerix.core.rtp.bandwidth.trendline import TrendlineEstimator, Usage
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class BandwidthEstimator:
         "_heard_at",
         "_loss_based",
         "_maximum",
+        "_standing",
         "_started",
         "_trendline",
         "prober",
@@ -53,6 +55,7 @@ class BandwidthEstimator:
         self._maximum = maximum
         self._delay_based = DelayBasedRate(start)
         self._loss_based = LossBasedLimit()
+        self._standing = StandingQueue()
         self._trendline = TrendlineEstimator()
         self._acknowledged = AcknowledgedRate()
         self._heard_at = 0.0
@@ -129,13 +132,17 @@ class BandwidthEstimator:
             self._end_silence(lost / len(results))
         arriving = self._acknowledged.bitrate()
         self._loss_based.receive(lost, len(results), self.bitrate, arriving, round_trip, now)
-        if found is not None and self.usage is not Usage.OVERUSE:
+        wanted = self._standing.receive(results, self.bitrate, arriving, round_trip, now)
+        if found is not None and self.usage is not Usage.OVERUSE and not self._standing.is_standing:
             self._take_probe(found)
             arriving = None
         # What is wanted later begins no lower than on a new path, even if little was wanted for long.
         self._delay_based.bitrate = min(self._delay_based.bitrate, max(self._maximum, START_BITRATE))
-        self._delay_based.update(self.usage, arriving, round_trip, now)
-        if self.usage is Usage.OVERUSE or self.loss > LOSS_HIGH:
+        if wanted is not None:
+            self._delay_based.set_bitrate(wanted)
+        elif not self._standing.is_standing or self.usage is Usage.OVERUSE:
+            self._delay_based.update(self.usage, arriving, round_trip, now)
+        if self.usage is Usage.OVERUSE or self.loss > LOSS_HIGH or self._standing.is_standing:
             self.prober.postpone(now)
         elif self.usage is Usage.NORMAL:
             self.prober.search(self.bitrate, min(self._maximum, self.reported.limit), now)

@@ -62,7 +62,7 @@ class KeyFrameRequested:
 
 @dataclass(slots=True)
 class BitrateChanged:
-    """The path now carries so many bits a second, for all that is sent together."""
+    """The path now carries so many bits a second, for all that is sent together, beside what is sent again."""
 
     bitrate: float
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from peerix.core.deadlines import earliest
 from peerix.core.rtp.bandwidth import BandwidthEstimator
 from peerix.core.rtp.pacer import AUDIO, MIN_SLEEP, RETRANSMISSION, VIDEO, Pacer
-from peerix.core.rtp.repair_budget import RepairBudget
+from peerix.core.rtp.repair_budget import SHARE, RepairBudget
 from peerix.core.session.media.sending import MAX_DATAGRAM, SRTP_OVERHEAD, Sending
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class Outbound:
     def send_again(self, lost: Iterable[tuple[Encoding, SentPacket]], now: float) -> None:
         """Let packets that were asked for wait for their turn, as many as there is room for."""
         bitrate = self.estimator.bitrate
+        self._repairs.expire(now)
         for encoding, packet in lost:
             if self._repairs.spend(len(packet.payload), bitrate, now):
                 self.pacer.put((encoding, packet, True), len(packet.payload), RETRANSMISSION)
@@ -166,8 +167,8 @@ class Outbound:
         return earliest(times)
 
     def follow_estimate(self) -> float:
-        """Pace as the estimate says, and give it."""
+        """Pace as the estimate says, and give what of it is left for what is new."""
         probe = self.estimator.prober.active
         bitrate = self.estimator.bitrate
         self.pacer.set_bitrate(bitrate, probing=0.0 if probe is None else probe.bitrate)
-        return bitrate
+        return bitrate - min(self._repairs.bitrate, SHARE * bitrate)
