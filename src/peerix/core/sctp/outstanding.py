@@ -67,6 +67,8 @@ class Outstanding:
         delivered = Delivered()
         if cumulative > self.cumulative:
             self._acknowledge_to(cumulative, delivered)
+            if not self.chunks:
+                self.chunks.clear()  # an empty dict keeps the 36 KiB that it had for a window of chunks
         if gaps:
             self._acknowledge_gaps(cumulative, gaps, delivered)
         return delivered
@@ -102,8 +104,6 @@ class Outstanding:
         delivered.size = size
         self.flight -= flight
         self.cumulative = cumulative
-        if not self.chunks:
-            self.chunks.clear()  # an empty dict keeps the 36 KiB that it had for a window of chunks
         if self.gap_acked.starts:
             self.gap_acked.remove_to(cumulative)
 
