@@ -130,7 +130,7 @@ class PeerConnection(AsyncContextManagerMixin):
         self._media = MediaLink(self._session, self._pump, self._hub.emit, encoders)
         self._closing = Event()
         self._ended = Event()
-        self._answered = Event()
+        self._answered: Event | None = None
         self._entered = False
         self.cancel_scope = CancelScope()
 
@@ -181,6 +181,7 @@ class PeerConnection(AsyncContextManagerMixin):
 
     async def _say_goodbye(self) -> None:
         self._closing.set()
+        self._answered = answered = Event()
         session = self._session
         session.close(time.monotonic())
         self._pump.finish(time.monotonic())
@@ -190,13 +191,13 @@ class PeerConnection(AsyncContextManagerMixin):
             if session.goodbye_answered:
                 break
             with move_on_after(GOODBYE_REPEAT):
-                await self._answered.wait()
+                await answered.wait()
             session.repeat_goodbye()
             self._pump.finish(time.monotonic())
 
     def _after_wakeup(self) -> None:
         self._channels.after_flush()
-        if self._session.closed and self._session.goodbye_answered:
+        if self._answered is not None and self._session.goodbye_answered:
             self._answered.set()
 
     async def aclose(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -141,17 +140,17 @@ class WaitingCandidates:
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: deque[Candidate] = deque(maxlen=MAX_WAITING_CANDIDATES)
+        self._waiting: list[Candidate] = []
 
     def keep(self, candidate: Candidate) -> None:
         """Keep a candidate."""
         self._waiting.append(candidate)
+        del self._waiting[:-MAX_WAITING_CANDIDATES]
 
     def take(self, ufrag: str) -> list[Candidate]:
         """Take out what belongs to the session `ufrag`, and what names no session."""
         taken = [candidate for candidate in self._waiting if candidate.ufrag in {ufrag, None}]
-        others = [candidate for candidate in self._waiting if candidate.ufrag not in {ufrag, None}]
-        self._waiting = deque(others, maxlen=MAX_WAITING_CANDIDATES)
+        self._waiting = [candidate for candidate in self._waiting if candidate.ufrag not in {ufrag, None}]
         return taken
 
 
