@@ -64,5 +64,6 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     monkeypatch.setattr(DatagramSocket, "send", send_or_lose)
     # Many checks do no harm, and the one that shows the cut comes soon.
     monkeypatch.setattr(consent, "CONSENT_PERIOD", 0.1)
+    monkeypatch.setattr(consent, "CHECK_GRID", 0.02)
     yield network
     network.mend()
