@@ -8,8 +8,7 @@ once when it is done.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
-from contextvars import copy_context
+from contextlib import asynccontextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from anyio import CancelScope, CapacityLimiter, Event, to_thread
 from anyio.lowlevel import current_token
 
+from peerix.rtc.callback_context import callback_context
 from peerix.task_groups import owned_task_group
 
 if TYPE_CHECKING:
@@ -127,13 +127,7 @@ def _way_into_this_loop() -> Callable[..., object]:
     token: Any = current_token().native_token
     if not isinstance(token, asyncio.AbstractEventLoop):
         return token.run_sync_soon  # type: ignore[no-any-return]
-    context = copy_context()
-    with suppress(ImportError):
-        from sniffio import current_async_library_cvar
-
-        # AnyIO knows the loop by the task that runs, and a call-back is none.
-        context.run(current_async_library_cvar.set, "asyncio")
-    return partial(token.call_soon_threadsafe, context=context)
+    return partial(token.call_soon_threadsafe, context=callback_context())
 
 
 @asynccontextmanager

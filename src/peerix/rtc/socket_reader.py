@@ -8,13 +8,13 @@ each time.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from contextvars import copy_context
 from itertools import count
 from typing import TYPE_CHECKING
 
 from anyio import ClosedResourceError, Event, notify_closing, wait_readable
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
+
+from peerix.rtc.callback_context import callback_context
 
 if TYPE_CHECKING:
     import socket
@@ -60,14 +60,8 @@ class SocketReader:
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Ask the loop for call-backs; False where it has none (asyncio's proactor on Windows)."""
-        context = copy_context()
-        with suppress(ImportError):
-            from sniffio import current_async_library_cvar
-
-            # AnyIO knows the loop by the task that runs, and a call-back is none.
-            context.run(current_async_library_cvar.set, "asyncio")
         try:
-            context.run(loop.add_reader, self._sock, self._call_back)
+            callback_context().run(loop.add_reader, self._sock, self._call_back)
         except RuntimeError:
             return False
         self._loop = loop
