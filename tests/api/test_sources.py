@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def read(blocks: Blocks) -> list[bytes]:
-    found: list[bytes] = []
+async def read(blocks: Blocks) -> list[bytes | bytearray]:
+    found: list[bytes | bytearray] = []
     async with blocks as entered:
         last = False
         while not last:
@@ -33,7 +33,7 @@ async def read(blocks: Blocks) -> list[bytes]:
     return found
 
 
-async def read_alone(content: Content) -> list[bytes]:
+async def read_alone(content: Content) -> list[bytes | bytearray]:
     blocks = content.open()
     async with owned_task_group() as tasks:
         content.start(tasks)
@@ -132,7 +132,7 @@ async def test_what_an_iterable_raises_reaches_its_receiver() -> None:
 
 async def test_an_iterable_is_read_once_for_all_receivers() -> None:
     content = content_of(numbers(3))
-    all_blocks: list[list[bytes]] = []
+    all_blocks: list[list[bytes | bytearray]] = []
 
     async def receive(blocks: Blocks) -> None:
         all_blocks.append(await read(blocks))
