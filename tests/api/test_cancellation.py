@@ -228,12 +228,14 @@ async def test_cancelling_one_remote_peer_fails_its_transfers_only() -> None:
             yield b"x"
             await anyio.sleep_forever()
 
+        log = Log(b, "channel:message")
         transfer = a.send(endless(), "chat")
-        await anyio.sleep(0.05)
+        await log.wait("channel:message")
         remote_of(a, b).cancel_scope.cancel()
         await until(lambda: transfer.failed)
         assert list(transfer.failed) == [b.id]
         assert not transfer.done
+        await until(lambda: list(a.remotes) == [c.id])
         assert await a.send("x", "chat") == (c.id,)
         transfer.abort()
 
