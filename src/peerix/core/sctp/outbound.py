@@ -202,8 +202,9 @@ class Outbound:
         return packets
 
     def _bulk(self, limit: int, now: float) -> list[bytes]:
-        """Let the middle of a large message leave, when nothing else is to be sent."""
-        if not self.queue.ring or self.outstanding.lost:
+        """Let the middle of a large message leave, when nothing else is to be sent; its first fragment has left."""
+        ring = self.queue.ring
+        if not ring or self.outstanding.lost or not ring[0].messages[0].offset:
             return []
         room = self.recovery.packet_size - HEADER_SIZE
         most = min(limit, self._allowance() // room)

@@ -226,7 +226,7 @@ class ChunkWriter:
             queue.spend(stream, size)
 
     def bulk(self, room: int, most: int, now: float, write: Callable[[bytes], bytes]) -> list[bytes]:
-        """Write up to `most` packets that hold one middle fragment each of the message whose turn it is.
+        """Write up to `most` packets, each with a middle fragment of the message whose turn it is, which has begun.
 
         Nearly all bytes of large messages leave by this loop; it does without the choices of `fill`, which costs
         twice the time.
@@ -238,7 +238,7 @@ class ChunkWriter:
         data, start = message.data, message.offset
         size = (room - self.header_size) & ~3
         count = min(most, (len(data) - start - 1) // size)
-        if count < 2 or not start or message.limits is not None:
+        if count < 2 or message.limits is not None:
             return []
         chunks, pack, kind, length = outstanding.chunks, self._format.pack, self._kind, self.header_size + size
         flags, number, last, fragment = message.flags, message.number, message.ppid, message.fragments
