@@ -22,10 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_file_is_read_block_by_block(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abcdef")
-    reader = FileReader(path)
-    assert await reader.open() == 6
+    reader = await opened(tmp_path)
     assert [await reader.read(4) for _ in range(3)] == [b"abcd", b"ef", b""]
     reader.close()
 
@@ -89,6 +86,15 @@ async def test_a_read_that_hangs_can_be_cancelled(tmp_path: Path) -> None:
     assert scope.cancelled_caught
 
 
+async def opened(folder: Path) -> FileReader:
+    """Open a file of six bytes."""
+    path = folder / "file"
+    path.write_bytes(b"abcdef")
+    reader = FileReader(path)
+    assert await reader.open() == 6
+    return reader
+
+
 def count_hops(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     hops: list[object] = []
 
@@ -113,10 +119,7 @@ def refuse_in_place(monkeypatch: pytest.MonkeyPatch, error: int) -> list[int]:
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot read without waiting")
 async def test_what_is_in_memory_is_read_without_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abcdef")
-    reader = FileReader(path)
-    await reader.open()
+    reader = await opened(tmp_path)
     hops = count_hops(monkeypatch)
     assert [await reader.read(4) for _ in range(3)] == [b"abcd", b"ef", b""]
     assert hops == []
@@ -127,10 +130,7 @@ async def test_what_is_in_memory_is_read_without_a_thread(tmp_path: Path, monkey
 async def test_a_thread_waits_for_the_disk_and_memory_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abcdef")
-    reader = FileReader(path)
-    await reader.open()
+    reader = await opened(tmp_path)
     hops = count_hops(monkeypatch)
     asked = refuse_in_place(monkeypatch, errno.EAGAIN)
     assert await reader.read(4) == b"abcd"
@@ -142,10 +142,7 @@ async def test_a_thread_waits_for_the_disk_and_memory_is_asked_again(
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot read without waiting")
 async def test_a_file_system_that_cannot_tell_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"abcdef")
-    reader = FileReader(path)
-    await reader.open()
+    reader = await opened(tmp_path)
     asked = refuse_in_place(monkeypatch, errno.EOPNOTSUPP)
     assert [await reader.read(4) for _ in range(3)] == [b"abcd", b"ef", b""]
     assert len(asked) == 1
@@ -154,10 +151,7 @@ async def test_a_file_system_that_cannot_tell_is_asked_once(tmp_path: Path, monk
 
 async def test_without_such_reads_threads_read_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_reader, "_NOWAIT", 0)
-    path = tmp_path / "file"
-    path.write_bytes(b"abcdef")
-    reader = FileReader(path)
-    await reader.open()
+    reader = await opened(tmp_path)
     hops = count_hops(monkeypatch)
     assert [await reader.read(4) for _ in range(3)] == [b"abcd", b"ef", b""]
     assert len(hops) == 3

@@ -184,14 +184,15 @@ class MediaTrack(Generic[FrameT]):
 
     def deliver(self, frame: FrameT) -> None:
         """Hand a frame to all readers: called by the source, in the event loop."""
-        for each in tuple(self._readers):
-            if (reader := each()) is not None:
-                reader.put(frame)
+        for reader in self._readers_now():
+            reader.put(frame)
 
     def end(self) -> None:
         """End the track: its readers come to their end, once they have read what waits."""
         self.ended = True
         self._tell()
-        for each in tuple(self._readers):
-            if (reader := each()) is not None:
-                reader.end()
+        for reader in self._readers_now():
+            reader.end()
+
+    def _readers_now(self) -> list[FrameReader[FrameT]]:
+        return [reader for each in self._readers if (reader := each()) is not None]

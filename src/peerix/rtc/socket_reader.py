@@ -37,7 +37,7 @@ class SocketReader:
         self._sock = sock
         self._read = read
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: Event | None = None
+        self._ended = Event()
         self._failure: BaseException | None = None
 
     async def run(self) -> None:
@@ -65,7 +65,6 @@ class SocketReader:
         except RuntimeError:
             return False
         self._loop = loop
-        self._ended = Event()
         return True
 
     def _call_back(self) -> None:
@@ -76,15 +75,14 @@ class SocketReader:
             self._stop_watching()
 
     def _stop_watching(self) -> None:
-        if self._loop is not None and self._ended is not None:
+        if self._loop is not None:
             self._loop.remove_reader(self._sock)
             self._loop = None
             self._ended.set()
 
     async def _until_ended(self) -> None:
         try:
-            if self._ended is not None:
-                await self._ended.wait()
+            await self._ended.wait()
         finally:
             self._stop_watching()
         if self._failure is not None:

@@ -65,8 +65,7 @@ class QueueingDelay:
             self._limit = max(MIN_WAIT, MIN_QUEUED / arriving) if arriving else float("inf")
         waiting = delay - self._base.value
         if waiting < (self._limit / 2 if self.is_lasting(now) else self._limit):
-            self._since = None
-            self._least = float("inf")
+            self._end()
             return
         if self._since is None:
             self._since = now
@@ -84,6 +83,9 @@ class QueueingDelay:
     def begin_anew(self) -> None:
         """Take what waits now for a part of the path."""
         self._base.forget()
+        self._end()
+
+    def _end(self) -> None:
         self._since = None
         self._least = float("inf")
 
