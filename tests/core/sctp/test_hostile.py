@@ -140,8 +140,8 @@ def test_streams_out_of_range_are_reported_and_hold_nothing() -> None:
     del a
 
 
-@pytest.mark.parametrize("interleaving", [False, True])
-def test_fragments_without_an_end_are_bounded(interleaving: bool) -> None:
+@pytest.mark.parametrize(("interleaving", "checksum"), [(False, True), (True, True), (True, False)])
+def test_fragments_without_an_end_are_bounded(interleaving: bool, checksum: bool) -> None:
     a, b = connected(SctpConfig(interleaving=interleaving, receive_limit=100_000))
     tag, tsn = tags(b)
     tsn &= 0xFFFFFFFF
@@ -151,7 +151,8 @@ def test_fragments_without_an_end_are_bounded(interleaving: bool) -> None:
         head = struct.pack("!I", (tsn + 1 + number) & 0xFFFFFFFF)
         head += struct.pack("!HHII", 1, 0, 0, number) if interleaving else struct.pack("!HHI", 1, 0, 53)
         flags = 2 if number == 0 else 0
-        flood.append(write_packet(5000, 5000, tag, write_chunk(I_DATA if interleaving else DATA, flags, head + b"x")))
+        packet = write_packet(5000, 5000, tag, write_chunk(I_DATA if interleaving else DATA, flags, head + b"four"))
+        flood.append(packet if checksum else packet[:8] + bytes(4) + packet[12:])
     b.receive_packets(flood, START)
     assert b._window.buffered < 500_000
     assert b.counters.received.refused_chunks > 50_000

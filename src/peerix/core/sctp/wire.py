@@ -23,7 +23,7 @@ HEADER_SIZE = 12
 MIN_PACKET_SIZE = 16
 _HEADER = struct.Struct("!HHII")
 _CHECKSUM = struct.Struct("<I")
-_NO_CHECKSUM = b"\0\0\0\0"
+NO_CHECKSUM = b"\0\0\0\0"
 
 # The package is written in C and has no types.
 _extend: Callable[[int, bytes], int] = google_crc32c.extend  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -50,8 +50,8 @@ def read_header(packet: bytes, *, zero_checksum: bool) -> tuple[int, int, int] |
         return PacketFault.MALFORMED
     source, destination, tag, _ = _HEADER.unpack_from(packet)
     checksum = packet[8:12]
-    if not (zero_checksum and checksum == _NO_CHECKSUM):
-        expected = _extend(_extend(_extend(0, packet[:8]), _NO_CHECKSUM), packet[12:])
+    if not (zero_checksum and checksum == NO_CHECKSUM):
+        expected = _extend(_extend(_extend(0, packet[:8]), NO_CHECKSUM), packet[12:])
         if _CHECKSUM.pack(expected) != checksum:
             return PacketFault.CHECKSUM
     return source, destination, tag
@@ -68,14 +68,16 @@ class Wire:
 
     Ports and tags never change once both tags are known, so the first eight bytes of a packet are compared as a whole
     and the checksum goes on from a value computed once: half the time of unpacking and summing afresh.
+
+    :ivar expected: how every packet of the peer begins.
     """
 
     __slots__ = (
-        "_expected",
         "_in_seed",
         "_out_prefix",
         "_out_seed",
         "accept_zero_checksum",
+        "expected",
         "local_port",
         "local_tag",
         "remote_port",
@@ -98,7 +100,7 @@ class Wire:
         self._out_prefix = header if send_zero_checksum else header[:8]
         self._out_seed = _extend(0, header)
         header = _HEADER.pack(port, self.local_port, self.local_tag, 0)
-        self._expected = header[:8]
+        self.expected = header[:8]
         self._in_seed = _extend(0, header)
 
     def write(self, body: bytes) -> bytes:
@@ -113,9 +115,9 @@ class Wire:
 
     def accepts(self, packet: bytes) -> bool:
         """Whether the packet has our tag, the known ports and a good checksum."""
-        if packet[:8] != self._expected or len(packet) < MIN_PACKET_SIZE:
+        if packet[:8] != self.expected or len(packet) < MIN_PACKET_SIZE:
             return False
         checksum = packet[8:12]
-        if checksum == _NO_CHECKSUM and self.accept_zero_checksum:
+        if checksum == NO_CHECKSUM and self.accept_zero_checksum:
             return True
         return _CHECKSUM.pack(_extend(self._in_seed, packet[12:])) == checksum
