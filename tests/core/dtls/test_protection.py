@@ -190,6 +190,27 @@ def test_the_other_side_cannot_make_us_remember_more_than_the_window() -> None:
     assert len(opened(opener, sealer().seal([b"near"]), RecordSealer(KEYS, leap).seal([b"far"]))) == 2
 
 
+def test_of_a_run_that_comes_again_only_what_is_new_is_read() -> None:
+    sealing, opener = sealer(), RecordOpener(KEYS)
+    run = sealing.seal([bytes([number]) * 50 for number in range(6)])
+    size = len(run) // 6
+    plaintexts: list[bytes] = []
+    assert opener.open(run[: 4 * size], size, plaintexts) == 0
+    assert opener.open(run, size, plaintexts) == 4
+    assert opener.open(run, size, plaintexts) == 6
+    assert plaintexts == [bytes([number]) * 50 for number in range(6)]
+
+
+def test_a_run_is_read_on_both_sides_of_a_gap() -> None:
+    sealing, opener = sealer(), RecordOpener(KEYS)
+    run = sealing.seal([bytes([number]) * 50 for number in range(6)])
+    size = len(run) // 6
+    plaintexts: list[bytes] = []
+    assert opener.open(run[: 2 * size] + run[3 * size :], size, plaintexts) == 0
+    assert opener.open(run[2 * size : 3 * size] * 2, size, plaintexts) == 1
+    assert [text[0] for text in plaintexts] == [0, 1, 3, 4, 5, 2]
+
+
 def test_a_record_that_lies_about_its_length_loses_only_its_datagram() -> None:
     sealing, opener = sealer(), RecordOpener(KEYS)
     records = [sealing.seal([text]) for text in (b"one", b"two", b"six")]
