@@ -213,17 +213,23 @@ def publish(
 @peerix.command(epilog=_EPILOG)
 @_ROOM
 @_FOLDER
-@click.option("--format", "format_name", type=click.Choice(["mp4", "webm", "mkv"]), default="mp4", show_default=True)
+@click.option(
+    "--format", "format_name", type=click.Choice(["mp4", "webm", "mkv"]), help="[default: mp4, with --copy mkv]"
+)
+@click.option("--copy", is_flag=True, help="Write what comes as it is, without decoding it.")
 @click.option("--keep", is_flag=True, help="Go on when a stream ends.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), default=0.0, help="Seconds until a stream comes. [default: for ever]"
 )
 @_with_settings
-def record(settings: Settings, *, room: str, output: Path, format_name: str, keep: bool, timeout: float) -> Command:
+def record(
+    settings: Settings, *, room: str, output: Path, format_name: str | None, copy: bool, keep: bool, timeout: float
+) -> Command:
     """Record what others publish in a room, each stream to a file; end when the streams have ended."""
     from peerix.cli.record import RecordOptions, record
 
-    return partial(record, settings, RecordOptions(room, output, format_name, keep, timeout))
+    ending = format_name or ("mkv" if copy else "mp4")
+    return partial(record, settings, RecordOptions(room, output, ending, copy, keep, timeout))
 
 
 @peerix.command(epilog=_EPILOG)

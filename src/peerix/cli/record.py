@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """What `peerix record` was asked for; `timeout` is in seconds, 0 for none, and counts until a stream comes."""
+    """What `peerix record` was asked for.
+
+    :ivar format: the ending of the files.
+    :ivar copy: write what comes as it is.
+    :ivar timeout: seconds until a stream comes; 0 for no limit.
+    """
 
     room: str
     folder: Path
     format: str
+    copy: bool
     keep: bool
     timeout: float
 
@@ -41,7 +47,7 @@ async def record(settings: Settings, options: RecordOptions, output: Output) -> 
     driver = settings.driver()
     peer = settings.peer(driver)
     async with driver, peer, peer.events("stream", "track") as events, anyio.create_task_group() as tasks:
-        recordings = Recordings(options.folder, f".{options.format}", output, tasks)
+        recordings = Recordings(options.folder, f".{options.format}", output, tasks, copy=options.copy)
         await peer.join(options.room, about_us)
         room = one_line(options.room)
         output.remark("joined", f"waiting for streams in room {room!r}", room=options.room, id=peer.id)

@@ -71,12 +71,14 @@ class Recordings:
 
     :param folder: where the files go; exists
     :param ending: of the files: ".mp4", ".webm" or ".mkv"
+    :param copy: write what comes as it is
     :ivar progress: whether a stream has come, and of how many there is no file, or not all of it.
     """
 
-    def __init__(self, folder: Path, ending: str, output: Output, tasks: TaskGroup) -> None:
+    def __init__(self, folder: Path, ending: str, output: Output, tasks: TaskGroup, *, copy: bool = False) -> None:
         self._folder = folder
         self._ending = ending
+        self._copy = copy
         self._output = output
         self._tasks = tasks
         self._active: dict[object, _Recording] = {}
@@ -120,7 +122,7 @@ class Recordings:
         if recording.recorder is None:
             return
         try:
-            recording.recorder.add(event.track)
+            recording.recorder.add(event.track, copy=self._copy)
         except PeerixError:
             self._fail(recording, f"has more {event.track.kind} now, which is not recorded")
 
@@ -135,7 +137,7 @@ class Recordings:
             async with MediaRecorder(recording.draft) as recorder:
                 recording.recorder = recorder
                 for track in recording.tracks:
-                    recorder.add(track)
+                    recorder.add(track, copy=self._copy)
                 await recording.ended.wait()
         except* (PeerixError, OSError) as errors:
             self._fail(recording, f"cannot be recorded: {errors.exceptions[0]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import av.filter
@@ -11,7 +11,9 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange
 
+from peerix.media.copying import CopyWriter, NoWriter, check_codec
 from peerix.media.frames import COLORSPACE, PictureFitter, clockwise, copy_sound
+from peerix.rtc.encoded_frame import EncodedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,33 +186,70 @@ class AudioWriter:
             self._container.mux(self._stream.encode(converted))
 
 
-class RecordingFile:
-    """A file with one track for each of the kinds it is begun with.
+class Beginning(NamedTuple):
+    """What is known of a track when the file begins; `first` is None when it has shown nothing."""
 
-    :param bitrates: bits a second of each kind.
+    kind: Kind
+    first: av.VideoFrame | av.AudioFrame | EncodedFrame | None
+    rotation: int
+    is_encoded: bool
+    codec: str
+    """The MIME type of encoded frames; "" for others, and where it is not known yet."""
+
+
+class RecordingFile:
+    """A file with one track for each of those it is begun with.
+
+    :param bitrates: bits a second of each kind, of what is encoded for the file.
     """
 
     def __init__(self, path: Path, bitrates: dict[Kind, int]) -> None:
         self._path = path
-        self._codecs = CODECS[path.suffix.lower()]
+        self._ending = path.suffix.lower()
+        self._codecs = CODECS[self._ending]
         self._bitrates = bitrates
         self._container: OutputContainer | None = None
-        self._writers: list[VideoWriter | AudioWriter] = []
+        self._writers: list[VideoWriter | AudioWriter | CopyWriter | NoWriter] = []
+
+    @property
+    def left_out(self) -> int:
+        """Frames that came encoded and that the file cannot hold."""
+        return sum(writer.left_out for writer in self._writers if isinstance(writer, CopyWriter | NoWriter))
 
     def holds(self, kind: Kind) -> bool:
         """Whether a file of this kind has tracks of that kind."""
         return kind in self._codecs
 
-    def begin(self, tracks: Sequence[tuple[Kind, av.VideoFrame | av.AudioFrame | None, int]]) -> None:
-        """Open the file; for each track its kind, its first frame, if there is one, and its rotation."""
-        self._container = container = av.open(self._path, "w")
-        for kind, first, rotation in tracks:
-            codec, bitrate = self._codecs[kind], self._bitrates[kind]
-            if kind == "audio":
-                self._writers.append(AudioWriter(container, codec, bitrate))
-            else:
-                size = _upright_size(first, rotation) if isinstance(first, av.VideoFrame) else DEFAULT_SIZE
-                self._writers.append(VideoWriter(container, codec, bitrate, size))
+    def check_codec(self, codec: str) -> None:
+        """See that it holds encoded frames of a codec.
+
+        :raises PeerixError: it does not.
+        """
+        check_codec(codec, self._ending)
+
+    def begin(self, tracks: Sequence[Beginning]) -> None:
+        """Open the file.
+
+        :raises PeerixError: it does not hold what came encoded.
+        """
+        for track in tracks:
+            if isinstance(track.first, EncodedFrame):
+                self.check_codec(track.codec)
+        self._container = av.open(self._path, "w")
+        for track in tracks:
+            self._writers.append(self._writer(self._container, track))
+
+    def _writer(
+        self, container: OutputContainer, track: Beginning
+    ) -> VideoWriter | AudioWriter | CopyWriter | NoWriter:
+        if track.is_encoded:
+            first = track.first
+            return CopyWriter(container, track.codec, first) if isinstance(first, EncodedFrame) else NoWriter()
+        codec, bitrate = self._codecs[track.kind], self._bitrates[track.kind]
+        if track.kind == "audio":
+            return AudioWriter(container, codec, bitrate)
+        size = _upright_size(track.first, track.rotation) if isinstance(track.first, av.VideoFrame) else DEFAULT_SIZE
+        return VideoWriter(container, codec, bitrate, size)
 
     def write(self, frames: Sequence[tuple[int, Any, float, int]]) -> None:
         """Write frames: the number of the track, the frame, its position in seconds, and the track's rotation."""

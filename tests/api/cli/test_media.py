@@ -62,17 +62,24 @@ def check_recording(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "ending"),
+    ("backend", "options", "ending"),
     [
-        ("trio", "mp4"),
-        *(pytest.param(*each, marks=pytest.mark.slow) for each in (("asyncio", "webm"), ("uvloop", "mkv"))),
+        ("trio", (), "mp4"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (
+                ("asyncio", ("--format", "webm"), "webm"),
+                ("uvloop", ("--format", "mkv"), "mkv"),
+                ("asyncio", ("--copy",), "mkv"),
+            )
+        ),
     ],
 )
 def test_a_clip_that_is_published_is_recorded(
-    cli: Start, room: str, clip: Path, tmp_path: Path, backend: str, ending: str
+    cli: Start, room: str, clip: Path, tmp_path: Path, backend: str, options: tuple[str, ...], ending: str
 ) -> None:
     common = ("--room", room, "--backend", backend, "--json")
-    record = cli("record", *common, "--output", tmp_path / "out", "--format", ending)
+    record = cli("record", *common, "--output", tmp_path / "out", *options)
     publish = cli("publish", clip, *common, "--name", "Alice")
     assert publish.finish() == 0
     assert record.finish() == 0
