@@ -15,6 +15,7 @@ from peerix import PeerixError
 from peerix.media import AudioSource, FrameReader, MediaPlayer, MediaStream, TestSource, VideoSource
 from peerix.media.test_source import PictureMaker, read_number
 from tests.support.pictures import picture, pitch_of, tone
+from tests.support.web_server import serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,6 +182,31 @@ async def test_a_file_is_played_in_time_and_in_step(tmp_path: Path) -> None:
     assert pictures[-1][0] - pictures[0][0] == pytest.approx(29 / 30, abs=0.01)
     assert pitch_of(sounds) == pytest.approx(440, abs=5)
     assert time_of(sounds[0]) == pytest.approx(pictures[0][0], abs=0.03)
+
+
+async def test_a_url_is_played(tmp_path: Path) -> None:
+    with serve(write_clip(tmp_path / "clip.mkv", 0.5).read_bytes()) as url, fail_after(20):
+        async with MediaPlayer(url) as player:
+            assert player.video is not None
+            numbers = [read_number(frame) async for frame in player.video]
+    assert numbers == list(range(15))
+    assert player.error is None
+
+
+@pytest.mark.slow
+async def test_a_server_that_falls_silent_is_an_error_of_the_player(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peerix.media.player.OPEN_TIMEOUT", 1.0)
+    clip = write_clip(tmp_path / "clip.mkv", 3.0).read_bytes()
+    with serve(clip, sent=len(clip) * 2 // 3) as url, fail_after(20):
+        async with MediaPlayer(url) as player:
+            assert player.video is not None
+            numbers = [read_number(frame) async for frame in player.video]
+            assert player.finished.is_set()
+    assert numbers == list(range(len(numbers)))
+    assert 10 < len(numbers) < 90
+    assert "ended early" in str(player.error)
 
 
 async def test_a_file_waits_for_somebody_to_read_it(tmp_path: Path) -> None:
