@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import ifaddr
 import pytest
 
-from peerix.rtc import interfaces
+from peerix.rtc import adapters, interfaces
 from peerix.rtc.interfaces import can_bind, interface_addresses, list_addresses
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import ifaddr
 
 Ip = str | tuple[str, int, int]
 
@@ -40,8 +41,12 @@ class Machine:
         self.adapters: list[FakeAdapter] = []
         self.file = file
         self.file.write_text("")
-        monkeypatch.setattr(ifaddr, "get_adapters", lambda: self.adapters)
-        monkeypatch.setattr(interfaces, "_IPV6_ADDRESSES", file)
+        monkeypatch.setattr(interfaces, "look_at_adapters", self.look)
+
+    def look(self) -> adapters.Adapters:
+        return adapters.Adapters(
+            cast("list[ifaddr.Adapter]", self.adapters), self.file.read_bytes() if self.file.exists() else b""
+        )
 
     def add(self, name: str, *addresses: str) -> None:
         ips: list[FakeIp] = [FakeIp((text, 0, 0) if ":" in text else text) for text in addresses]

@@ -7,16 +7,16 @@ import ipaddress
 import secrets
 import socket
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import ifaddr
-
+from peerix.rtc.adapters import look_at_adapters
 from peerix.rtc.datagram_socket import DatagramSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from peerix.rtc.adapters import Adapters
     from peerix.rtc.configuration import Configuration
     from peerix.rtc.datagram_socket import Address
 
@@ -72,12 +72,24 @@ class InterfaceAddress:
         return _reach(self.text) == _LINK_LOCAL
 
 
+_listed: tuple[Adapters, list[InterfaceAddress]] | None = None
+
+
 def list_addresses() -> list[InterfaceAddress]:
     """Every unicast address of this host."""
-    flags = _ipv6_flags()
+    global _listed  # noqa: PLW0603 - of the same adapters it is the same list
+    adapters = look_at_adapters()
+    listed = _listed
+    if listed is None or listed[0] is not adapters:
+        listed = _listed = adapters, _addresses_of(adapters)
+    return list(listed[1])
+
+
+def _addresses_of(adapters: Adapters) -> list[InterfaceAddress]:
+    flags = _ipv6_flags(adapters.ipv6)
     private = {entry.network for entry in flags.values() if entry.is_temporary and entry.is_usable}
     found: list[InterfaceAddress] = []
-    for adapter in ifaddr.get_adapters():
+    for adapter in adapters.every:
         for ip in adapter.ips:
             text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
             address = ipaddress.ip_address(text.partition("%")[0])
@@ -106,7 +118,6 @@ def can_bind(host: str) -> bool:
 _GLOBAL, _LINK_LOCAL, _LOOPBACK = range(3)
 _NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO, socket.EAI_NONAME, socket.EAI_ADDRFAMILY)
 
-_IPV6_ADDRESSES = Path("/proc/net/if_inet6")
 _TEMPORARY = 0x01
 _NOT_USABLE = 0x08 | 0x20 | 0x40
 """A duplicate of another host's, one that is being given up, one on trial (linux/if_addr.h)."""
@@ -119,14 +130,10 @@ class _Ipv6Flags:
     is_usable: bool
 
 
-def _ipv6_flags() -> dict[tuple[str, str], _Ipv6Flags]:
+def _ipv6_flags(lines: bytes) -> dict[tuple[str, str], _Ipv6Flags]:
     """What Linux knows of its IPv6 addresses, by interface and address; nothing elsewhere."""
-    try:
-        lines = _IPV6_ADDRESSES.read_text("ascii").splitlines()
-    except OSError:
-        return {}
     found: dict[tuple[str, str], _Ipv6Flags] = {}
-    for line in lines:
+    for line in lines.decode("ascii", "replace").splitlines():
         digits, _, prefix, _, flags, name = line.split()
         address = ipaddress.IPv6Address(bytes.fromhex(digits))
         network = ipaddress.IPv6Network((address, int(prefix, 16)), strict=False)
@@ -135,6 +142,7 @@ def _ipv6_flags() -> dict[tuple[str, str], _Ipv6Flags]:
     return found
 
 
+@lru_cache(maxsize=4 * MAX_ADDRESSES)
 def _reach(text: str) -> int:
     address = ipaddress.ip_address(text.partition("%")[0])
     if address.is_loopback:

@@ -12,11 +12,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import ifaddr
 from anyio import ClosedResourceError, Event, Lock, create_task_group, move_on_after, sleep_forever, wait_readable
 from anyio.lowlevel import RunVar, checkpoint_if_cancelled
 
 from peerix.core.mdns import NameCache, build_query
+from peerix.rtc.adapters import look_at_adapters
 from peerix.rtc.multicast_socket import Ipv4Multicast, Ipv6Multicast, drain
 from peerix.rtc.name_resolution import resolve_host
 
@@ -141,7 +141,7 @@ def shared_multicast_dns() -> MulticastDns:
 
 def multicast_hosts() -> Sequence[str]:
     """An IPv4 address of each interface on which names are asked for."""
-    hosts = [str(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]
+    hosts = [str(ip.ip) for adapter in look_at_adapters().every for ip in adapter.ips if ip.is_IPv4]
     return [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
 
 
@@ -149,7 +149,7 @@ def multicast_interfaces() -> Sequence[int]:
     """The index of each interface that has an IPv6 address beside the loopback one."""
     return [
         adapter.index
-        for adapter in ifaddr.get_adapters()
+        for adapter in look_at_adapters().every
         if adapter.index is not None
         and any(ip.is_IPv6 and not ipaddress.ip_address(ip.ip[0]).is_loopback for ip in adapter.ips)
     ]
