@@ -15,12 +15,12 @@ MIN_PWD_LENGTH = 22
 MAX_LENGTH = 256
 """RFC 8839 5.4: both are at most 256 characters."""
 
-_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def _random_text(random_bytes: Callable[[int], bytes], length: int) -> str:
     # 64 characters: the low six bits of a byte choose one without bias.
-    return "".join(_ALPHABET[byte & 63] for byte in random_bytes(length))
+    return random_bytes(length).translate(4 * _ALPHABET).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class IceParameters:
         # The lower bounds are not enforced: what is too short is the other side's risk, and older stacks send
         # it.
         for text in (self.ufrag, self.pwd):
-            if not 0 < len(text) <= MAX_LENGTH or not text.isascii() or any(c.isspace() or c == ":" for c in text):
+            if not 0 < len(text) <= MAX_LENGTH or not text.isascii() or text.split() != [text] or ":" in text:
                 raise IceCandidateError("an ICE user name fragment or password is malformed")
 
     @classmethod

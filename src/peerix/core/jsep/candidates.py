@@ -6,24 +6,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from peerix.core.errors import IceCandidateError
-from peerix.core.jsep.descriptions import describe
+from peerix.core.jsep.descriptions import Described, Descriptions
 from peerix.core.jsep.remote import MAX_REMOTE_CANDIDATES
 from peerix.core.jsep.sections import with_candidates
 from peerix.core.sdp import Attribute
 
 if TYPE_CHECKING:
-    from peerix.core.jsep.descriptions import Described, Descriptions
     from peerix.core.jsep.parameters import LocalTransport
     from peerix.core.sdp import Description, IceCandidate
 
 
 def gathered(descriptions: Descriptions, transport: LocalTransport) -> Descriptions:
     """Put our candidates into our descriptions, as far as these have the credentials of `transport`."""
-    return replace(
-        descriptions,
-        current_local=_gathered(descriptions.current_local, transport),
-        pending_local=_gathered(descriptions.pending_local, transport),
-    )
+    current = _gathered(descriptions.current_local, transport)
+    pending = _gathered(descriptions.pending_local, transport)
+    if current is descriptions.current_local and pending is descriptions.pending_local:
+        return descriptions
+    return Descriptions(current, descriptions.current_remote, pending, descriptions.pending_remote)
 
 
 def noted(descriptions: Descriptions, index: int, candidate: IceCandidate) -> Descriptions:
@@ -36,10 +35,11 @@ def noted(descriptions: Descriptions, index: int, candidate: IceCandidate) -> De
         raise IceCandidateError("a line break or NUL in a candidate")
     attribute = Attribute("candidate", text) if text else Attribute("end-of-candidates")
     ufrag = candidate.username_fragment
-    return replace(
-        descriptions,
-        current_remote=_noted(descriptions.current_remote, index, attribute, ufrag),
-        pending_remote=_noted(descriptions.pending_remote, index, attribute, ufrag),
+    return Descriptions(
+        descriptions.current_local,
+        _noted(descriptions.current_remote, index, attribute, ufrag),
+        descriptions.pending_local,
+        _noted(descriptions.pending_remote, index, attribute, ufrag),
     )
 
 
@@ -60,7 +60,7 @@ def _gathered(described: Described | None, transport: LocalTransport) -> Describ
     if described is None:
         return None
     model = with_candidates(described.model, transport)
-    return described if model == described.model else describe(described.type, model)
+    return described if model is described.model else Described(described.type, model)
 
 
 def _noted(described: Described | None, index: int, attribute: Attribute, ufrag: str | None) -> Described | None:
@@ -74,4 +74,4 @@ def _noted(described: Described | None, index: int, attribute: Attribute, ufrag:
         return described
     media = list(described.model.media)
     media[index] = replace(section, attributes=section.attributes.plus(attribute))
-    return describe(described.type, replace(described.model, media=tuple(media)))
+    return Described(described.type, replace(described.model, media=tuple(media)))

@@ -13,22 +13,25 @@ if TYPE_CHECKING:
     from peerix.core.sdp import SdpType
 
 
-@dataclass(frozen=True, slots=True)
 class Described:
-    """A description as text and as model."""
+    """A description as text and as model.
 
-    session: SessionDescription
-    model: Description
+    :ivar type: what the description is for.
+    """
+
+    __slots__ = ("_session", "model", "type")
+
+    def __init__(self, type_: SdpType, model: Description, session: SessionDescription | None = None) -> None:
+        self.type: SdpType = type_
+        self.model = model
+        self._session = session
 
     @property
-    def type(self) -> SdpType:
-        """What the description is for."""
-        return self.session.type
-
-
-def describe(type_: SdpType, model: Description) -> Described:
-    """Write a description of ours, or one of theirs with more candidates."""
-    return Described(SessionDescription(type_, write(model)), model)
+    def session(self) -> SessionDescription:
+        """The text, written when somebody asks for it: each candidate that comes makes another description."""
+        if self._session is None:
+            self._session = SessionDescription(self.type, write(self.model))
+        return self._session
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from peerix.core.errors import IceCandidateError, LocalProtocolError, Negotiatio
 from peerix.core.jsep.answer import create_answer
 from peerix.core.jsep.candidates import find_section, gathered, noted
 from peerix.core.jsep.capabilities import MediaCapabilities
-from peerix.core.jsep.descriptions import Described, Descriptions, describe
+from peerix.core.jsep.descriptions import Described, Descriptions
 from peerix.core.jsep.needed import media_needed
 from peerix.core.jsep.offer import Wanted, create_offer
 from peerix.core.jsep.origin import SessionOrigin
@@ -254,7 +254,7 @@ class Negotiator:
         created = self._created
         if created is None or not created.is_what(description):
             raise LocalProtocolError("set what create_offer or create_answer gave last, unchanged")
-        described = describe(description.type, with_candidates(created.described.model, transport))
+        described = Described(description.type, with_candidates(created.described.model, transport))
         return self._apply(state, Side.LOCAL, described)
 
     def set_remote(self, description: SessionDescription) -> Applied:
@@ -276,7 +276,7 @@ class Negotiator:
             assert offer is not None  # the state says so
             check_answer(model, offer.model)
             self._check_credentials(model, offer.model)
-        return self._apply(state, Side.REMOTE, Described(description, model))
+        return self._apply(state, Side.REMOTE, Described(description.type, model, description))
 
     def _check_credentials(self, answer: Description, offer: Description) -> None:
         before = self._descriptions
@@ -334,7 +334,7 @@ class Negotiator:
     def _remember(
         self, type_: SdpType, description: Description, assigned: Sequence[tuple[int, str | None, Transceiver]] = ()
     ) -> SessionDescription:
-        described = describe(type_, self._origin.stamp(description))
+        described = Described(type_, self._origin.stamp(description))
         self._created = _Created(described, assigned)
         return described.session
 

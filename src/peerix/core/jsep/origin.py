@@ -31,13 +31,20 @@ class SessionOrigin:
     def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
         # 63 random bits (RFC 9429 5.2.1).
         session_id = int.from_bytes(random_bytes(8), "big") >> 1
-        origin = replace(UNSTAMPED, session_id=session_id, session_version=FIRST_VERSION - 1)
+        origin = Origin(
+            UNSTAMPED.username,
+            session_id,
+            FIRST_VERSION - 1,
+            UNSTAMPED.network_type,
+            UNSTAMPED.address_type,
+            UNSTAMPED.address,
+        )
         self._latest: tuple[Origin, Description | None] = (origin, None)
 
     def stamp(self, description: Description) -> Description:
         """Give the description with the origin that it shall have."""
         origin, latest = self._latest
-        body = replace(description, origin=UNSTAMPED)
+        body = description if description.origin is UNSTAMPED else replace(description, origin=UNSTAMPED)
         if body != latest:
             origin = replace(origin, session_version=origin.session_version + 1)
             self._latest = (origin, body)

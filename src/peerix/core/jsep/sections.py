@@ -108,8 +108,11 @@ def with_candidates(description: Description, transport: LocalTransport) -> Desc
         if not section.rejected:
             if section.ice_ufrag != transport.ufrag:
                 return description
+            complete = _gathered(section, transport)
+            if complete is section:
+                return description
             media = list(description.media)
-            media[index] = _gathered(section, transport)
+            media[index] = complete
             return replace(description, media=tuple(media))
     return description
 
@@ -120,7 +123,12 @@ def _gathered(section: MediaSection, transport: LocalTransport) -> MediaSection:
         candidates.append(Attribute("end-of-candidates"))
     rest = section.attributes.without(*_CANDIDATE_ATTRIBUTES)
     port, address = default_destination(transport.candidates)
-    return replace(section, port=port, lines=(address,), attributes=Attributes((*candidates, *rest)))
+    attributes = Attributes((*candidates, *rest))
+    if (port, (address,), attributes) == (section.port, section.lines, section.attributes):
+        return section
+    return MediaSection(
+        section.kind, port, section.protocol, section.formats, section.port_count, (address,), attributes
+    )
 
 
 def default_destination(candidates: Iterable[str]) -> tuple[int, Line]:

@@ -75,19 +75,26 @@ class Attributes(tuple[Attribute, ...]):
 
     def has(self, name: str) -> bool:
         """Tell whether an attribute of this name is there."""
-        return any(attribute.name == name for attribute in self)
+        # Plain loops, here and below: a generator is resumed once an attribute, and each description is asked often.
+        for attribute in self:  # noqa: SIM110
+            if attribute.name == name:
+                return True
+        return False
 
     def value(self, name: str) -> str | None:
         """Give the value of the first attribute of this name, None when it is absent or has no value."""
-        return next((attribute.value for attribute in self if attribute.name == name), None)
+        for attribute in self:
+            if attribute.name == name:
+                return attribute.value
+        return None
 
     def values(self, name: str) -> tuple[str, ...]:
         """Give the values of all attributes of this name."""
-        return tuple(a.value for a in self if a.name == name and a.value is not None)
+        return tuple([a.value for a in self if a.name == name and a.value is not None])
 
     def without(self, *names: str) -> Attributes:
         """Give the attributes that have none of these names."""
-        return Attributes(attribute for attribute in self if attribute.name not in names)
+        return Attributes([attribute for attribute in self if attribute.name not in names])
 
     def plus(self, *more: Attribute) -> Attributes:
         """Give these attributes, followed by `more`."""
@@ -149,7 +156,7 @@ class MediaSection:
 
         The text that browsers put into `RTCIceCandidate.candidate`.
         """
-        return tuple(f"candidate:{value}" for value in self.attributes.values("candidate"))
+        return tuple([f"candidate:{value}" for value in self.attributes.values("candidate")])
 
     @property
     def end_of_candidates(self) -> bool:
@@ -159,7 +166,7 @@ class MediaSection:
     @property
     def fingerprints(self) -> tuple[Fingerprint, ...]:
         """The certificate digests of this section."""
-        return tuple(Fingerprint.parse(value) for value in self.attributes.values("fingerprint"))
+        return tuple([Fingerprint.parse(value) for value in self.attributes.values("fingerprint")])
 
     @property
     def setup(self) -> Setup | None:

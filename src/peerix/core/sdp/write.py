@@ -18,10 +18,16 @@ def write(description: Description) -> str:
     :raises SdpError: if a value holds a line break or a NUL, with which it would become more than one line.
     """
     lines = list(_session(description))
+    text = "\r\n".join(lines) + "\r\n"
+    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\x00" in text:
+        _refuse(lines)
+    return text
+
+
+def _refuse(lines: list[str]) -> None:
     for line in lines:
         if "\r" in line or "\n" in line or "\x00" in line:
             raise SdpError(f"a line break or NUL in {line!r}")
-    return "\r\n".join(lines) + "\r\n"
 
 
 def _session(description: Description) -> Iterator[str]:
