@@ -175,6 +175,7 @@ def test_an_answer_from_another_address_does_not_count() -> None:
     one.agent.receive_datagram(1000, STRANGER, answer, link.now)
     assert (one.agent.counters.unmatched, one.agent.send_path) == (1, None)
     one.agent.receive_datagram(1000, ("192.0.2.2", 2000), answer, link.now)
+    link.flush()
     assert one.agent.send_path == (1000, ("192.0.2.2", 2000))
 
 
@@ -219,6 +220,7 @@ def test_an_error_answer_fails_the_pair() -> None:
     one.agent.end_of_local_candidates(link.now)
     one.agent.end_of_remote_candidates(link.now)
     one.agent.receive_datagram(1000, ("192.0.2.2", 2000), error, link.now)
+    link.flush()
     assert [pair.state.value for pair in one.agent.pairs] == ["failed"]
     assert one.agent.state is IceState.FAILED
 
@@ -367,3 +369,64 @@ def test_the_path_in_use_is_known_however_many_addresses_others_show() -> None:
     assert two.agent.send_path is not None
     flood(link, 2 * MAX_KNOWN_SOURCES)
     assert two.agent.is_known(*two.agent.send_path)
+
+
+def repeated_checks(link: Link) -> list[bytes]:
+    """Let the path be checked a few times and give the requests that side one sent."""
+    link.sides[0].sent.clear()
+    link.run(30.0)
+    return [data for _, _, _, data in link.sides[0].sent if parse(data).message_class is MessageClass.REQUEST]
+
+
+def test_a_check_like_the_one_before_needs_a_signature_of_its_own() -> None:
+    link = make_link()
+    connect(link)
+    two = link.sides[1]
+    data = repeated_checks(link)[-1]
+    forged = data[:8] + bytes(12) + data[20:]
+    two.agent.receive_datagram(2000, ("192.0.2.1", 1000), forged, link.now)
+    assert two.agent.datagrams_to_send(link.now) == []
+
+
+def test_a_check_like_the_one_before_is_answered_and_counted() -> None:
+    link = make_link()
+    connect(link)
+    two = link.sides[1]
+    before = two.agent.pairs[0].counters.requests_received
+    checks = repeated_checks(link)
+    assert len(checks) > 3
+    assert two.agent.pairs[0].counters.requests_received == before + len(checks)
+    two.agent.receive_datagram(2000, ("192.0.2.1", 1000), checks[-1], link.now)
+    (answer,) = two.agent.datagrams_to_send(link.now)
+    assert parse(answer[2]).get(XOR_MAPPED_ADDRESS) == ("192.0.2.1", 1000)
+    assert parse(answer[2]).is_signed_with(key(link))
+
+
+def test_a_check_like_the_one_before_from_another_address_is_a_new_pair() -> None:
+    link = make_link()
+    connect(link)
+    two = link.sides[1]
+    two.agent.receive_datagram(2000, STRANGER, repeated_checks(link)[-1], link.now)
+    assert STRANGER in {pair.address for pair in two.agent.pairs}
+
+
+def test_an_answer_that_is_expected_but_for_its_signature_does_not_count() -> None:
+    link = make_link()
+    connect(link)
+    link.run(1.0)
+    one = link.sides[0]
+    answers: list[bytes] = []
+
+    def spoil(source: Address, destination: Address, data: bytes) -> bool:
+        if parse(data).message_class is MessageClass.SUCCESS and destination == ("192.0.2.1", 1000):
+            answers.append(data)
+            return True
+        return False
+
+    link.drop = spoil
+    link.run(6.5)
+    before = one.agent.pairs[0].counters.responses_received
+    for data in answers:
+        one.agent.receive_datagram(1000, ("192.0.2.2", 2000), data[:-9] + bytes([data[-9] ^ 1]) + data[-8:], link.now)
+    assert answers
+    assert one.agent.pairs[0].counters.responses_received == before

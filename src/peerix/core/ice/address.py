@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 MULTICAST_DNS_SUFFIX = ".local"
 MAX_MULTICAST_DNS_NAME = 255
+
+
+MAX_REMEMBERED = 1024
+"""Addresses whose spelling and scope are kept: mostly the same ones come again, from either side."""
 
 
 class Scope(IntEnum):
@@ -17,6 +22,7 @@ class Scope(IntEnum):
     GLOBAL = 2
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def canonical(host: str) -> str | None:
     """Return the spelling of `host` that sockets use, without a zone; None for what is no unicast address."""
     try:
@@ -35,6 +41,7 @@ def is_ipv6(host: str) -> bool:
     return ":" in host
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def scope(host: str) -> Scope:
     """Return how far a canonical address reaches.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from peerix.core.ice.candidate import COMPONENT, candidate_priority, local_preference_of
-from peerix.core.stun import Message, MessageClass, Method, StunError, parse, request, response_to
+from peerix.core.stun import Message, MessageClass, StunError, parse, response_to
 from peerix.core.stun.attributes import (
     ERROR_CODE,
     ICE_CONTROLLED,
@@ -15,15 +16,14 @@ from peerix.core.stun.attributes import (
     UNKNOWN_ATTRIBUTES,
     USE_CANDIDATE,
     USERNAME,
-    XOR_MAPPED_ADDRESS,
     ErrorCode,
 )
 from peerix.core.stun.credentials import short_term_key
+from peerix.core.stun.signed import write_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from peerix.core.ice.pair import CandidatePair
     from peerix.core.ice.parameters import IceParameters
 
 BAD_REQUEST = 400
@@ -35,6 +35,9 @@ MAX_UNKNOWN_NAMED = 16
 """Unknown attributes that an error response names."""
 
 TIE_BREAKER_LENGTH = 8
+
+MAX_PREPARED = 512
+"""Checks whose attributes are kept: those of the pairs in use are the same for hours."""
 
 
 class Role:
@@ -83,29 +86,21 @@ def split_username(message: Message) -> tuple[str, str] | None:
     return (local, remote) if separator else None
 
 
-def build_check(
-    pair: CandidatePair,
-    role: Role,
-    local: IceParameters,
-    remote: IceParameters,
-    random_bytes: Callable[[int], bytes],
-    *,
-    nominate: bool,
-) -> Message:
-    """Return a connectivity check (RFC 8445 7.1)."""
-    message = request(Method.BINDING, random_bytes).add(USERNAME, f"{remote.ufrag}:{local.ufrag}")
+@lru_cache(maxsize=MAX_PREPARED)
+def check_attributes(
+    username: str, local_priority: int, tie_breaker: int, *, controlling: bool, nominate: bool
+) -> bytes:
+    """Return the attributes of a connectivity check (RFC 8445 7.1)."""
     # What our candidate would be worth if the other side learns it from this check (RFC 8445 7.1.1).
-    priority = candidate_priority("prflx", local_preference_of(pair.local.priority), COMPONENT)
-    message.add(PRIORITY, priority)
-    message.add(ICE_CONTROLLING if role.controlling else ICE_CONTROLLED, role.tie_breaker)
+    priority = candidate_priority("prflx", local_preference_of(local_priority), COMPONENT)
+    parts = [
+        write_attribute(USERNAME, username),
+        write_attribute(PRIORITY, priority),
+        write_attribute(ICE_CONTROLLING if controlling else ICE_CONTROLLED, tie_breaker),
+    ]
     if nominate:
-        message.add(USE_CANDIDATE, True)
-    return message
-
-
-def build_success(message: Message, source: tuple[str, int], local: IceParameters) -> bytes:
-    """Return the answer to a check: where it came from (RFC 8445 7.3.1.2)."""
-    return response_to(message).add(XOR_MAPPED_ADDRESS, source).to_bytes(key=short_term_key(local.pwd))
+        parts.append(write_attribute(USE_CANDIDATE, True))
+    return b"".join(parts)
 
 
 def build_error(message: Message, code: int, reason: str, local: IceParameters) -> bytes:

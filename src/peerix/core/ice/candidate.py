@@ -104,8 +104,18 @@ class Candidate:
 
     def with_ufrag(self, ufrag: str) -> Candidate:
         """Return the candidate as a member of the session named `ufrag`."""
-        others = tuple(item for item in self.extensions if item[0] != "ufrag")
-        return replace(self, extensions=(*others, ("ufrag", ufrag)))
+        others = [item for item in self.extensions if item[0] != "ufrag"]
+        return Candidate(
+            self.foundation,
+            self.component,
+            self.transport,
+            self.priority,
+            self.host,
+            self.port,
+            self.type,
+            self.related,
+            (*others, ("ufrag", ufrag)),
+        )
 
     def with_host(self, host: str) -> Candidate:
         """Return the candidate with its name resolved to an address."""

@@ -33,11 +33,12 @@ class LocalCandidate:
 class LocalCandidates:
     """Our candidates. Checks are sent from sockets, so each socket has one candidate that stands for it in pairs."""
 
-    __slots__ = ("_by_port", "_hosts", "all", "ended")
+    __slots__ = ("_by_port", "_hosts", "_signalled", "all", "ended")
 
     def __init__(self) -> None:
         self.all: list[LocalCandidate] = []
         self.ended = False
+        self._signalled: tuple[str, list[Candidate]] | None = None
         self._by_port: dict[int, LocalCandidate] = {}
         self._hosts: set[str] = set()
 
@@ -45,6 +46,7 @@ class LocalCandidates:
         """Add a candidate; the answer is what to pair, None when its socket is paired already."""
         local = LocalCandidate(candidate, port, base)
         self.all.append(local)
+        self._signalled = None
         if candidate.type == "host":
             self._hosts.add(base)
         # A server-reflexive candidate is sent from its base: pairing it too would double every check (RFC
@@ -57,8 +59,15 @@ class LocalCandidates:
     def remove_port(self, port: int) -> None:
         """Forget a socket and its candidates."""
         self._by_port.pop(port, None)
+        self._signalled = None
         self.all = [local for local in self.all if local.port != port]
         self._hosts = {local.base for local in self.all if local.candidate.type == "host"}
+
+    def signalled(self, ufrag: str) -> list[Candidate]:
+        """Our candidates as they are signalled in the session named `ufrag`."""
+        if self._signalled is None or self._signalled[0] != ufrag:
+            self._signalled = ufrag, [local.candidate.with_ufrag(ufrag) for local in self.all]
+        return list(self._signalled[1])
 
     def bases(self) -> Iterator[LocalCandidate]:
         """One candidate for each socket."""

@@ -111,7 +111,8 @@ class CheckList:
 
     def sort(self) -> None:
         """Order the pairs again after their priorities changed."""
-        self.pairs.sort(key=lambda pair: -pair.priority)
+        if len(self.pairs) > 1:
+            self.pairs.sort(key=lambda pair: -pair.priority)
 
     def best_valid(self, other_than: CandidatePair | None = None) -> CandidatePair | None:
         """Return the best pair whose check succeeded."""
@@ -122,7 +123,7 @@ class CheckList:
 
     def is_finished(self) -> bool:
         """Tell whether every check has ended (also when there is no pair)."""
-        return all(pair.state in {PairState.SUCCEEDED, PairState.FAILED} for pair in self.pairs)
+        return all(pair.state in (PairState.SUCCEEDED, PairState.FAILED) for pair in self.pairs)
 
     def trigger(self, pair: CandidatePair) -> None:
         """Queue a triggered check (RFC 8445 7.3.1.4)."""

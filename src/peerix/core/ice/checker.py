@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from peerix.core.ice.binding import build_check
+from peerix.core.ice.binding import check_attributes
 from peerix.core.ice.pair import CandidatePair, PairState
 from peerix.core.ice.transactions import INITIAL_RTO, MAX_RTO, MIN_RTO, Transaction, retransmit
 from peerix.core.stun.credentials import short_term_key
+from peerix.core.stun.message import TRANSACTION_ID_LENGTH
+from peerix.core.stun.signed import BINDING_REQUEST, IntegrityKey, write_signed
 
 if TYPE_CHECKING:
     from peerix.core.ice.context import Context
@@ -27,7 +29,7 @@ lost packet must not be taken for a lost path."""
 CONSENT_RTO = 0.25
 
 
-class Purpose(Enum):
+class Purpose(StrEnum):
     """What a request is for."""
 
     CHECK = "check"
@@ -45,28 +47,32 @@ _TRANSMISSIONS = {
 class Checker:
     """Sends the checks of one session."""
 
-    __slots__ = ("_context", "_local")
+    __slots__ = ("_context", "_key", "_local", "_username")
 
-    def __init__(self, context: Context, local: IceParameters) -> None:
+    def __init__(self, context: Context, local: IceParameters, remote: IceParameters) -> None:
         self._context = context
         self._local = local
+        self._key = IntegrityKey(short_term_key(remote.pwd))
+        self._username = f"{remote.ufrag}:{local.ufrag}"
 
-    def send(self, pair: CandidatePair, remote: IceParameters, now: float, purpose: Purpose = Purpose.CHECK) -> None:
+    def send(self, pair: CandidatePair, now: float, purpose: Purpose = Purpose.CHECK) -> None:
         """Send one request."""
         context, role = self._context, self._context.role
         # Consent checks of the selected pair repeat the nomination, as Chromium's do: a peer that missed it, or went
         # another way after a lost packet, comes back to the pair that we send on.
         repeats = purpose is Purpose.CONSENT and role.controlling and pair.nominated
         nominates = purpose is Purpose.NOMINATION or repeats
-        message = build_check(pair, role, self._local, remote, context.random_bytes, nominate=nominates)
-        key = short_term_key(remote.pwd)
+        attributes = check_attributes(
+            self._username, pair.local.priority, role.tie_breaker, controlling=role.controlling, nominate=nominates
+        )
+        transaction_id = context.random_bytes(TRANSACTION_ID_LENGTH)
         rto = CONSENT_RTO if purpose is Purpose.CONSENT else _rto(pair)
         transaction = Transaction(
-            id=message.transaction_id,
+            id=transaction_id,
             pair=pair,
             session=self._local.ufrag,
-            key=key,
-            data=message.to_bytes(key=key),
+            key=self._key,
+            data=write_signed(BINDING_REQUEST, transaction_id, attributes, self._key),
             controlling=role.controlling,
             nominating=purpose is Purpose.NOMINATION,
             started_at=now,

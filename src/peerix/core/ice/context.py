@@ -56,7 +56,18 @@ class Traffic:
 class Context:
     """Shared by the sessions of one agent; the agent owns it."""
 
-    __slots__ = ("_known", "counters", "events", "local", "outbox", "path", "random_bytes", "role", "transactions")
+    __slots__ = (
+        "_known",
+        "counters",
+        "events",
+        "local",
+        "outbox",
+        "path",
+        "random_bytes",
+        "role",
+        "timers_changed",
+        "transactions",
+    )
 
     def __init__(self, random_bytes: Callable[[int], bytes], *, controlling: bool) -> None:
         self.random_bytes = random_bytes
@@ -68,6 +79,8 @@ class Context:
         self.events: list[IceEvent] = []
         self.path: tuple[int, tuple[str, int]] | None = None
         """The UDP port and the address that data goes to."""
+        self.timers_changed = False
+        """Something else is due next than was found last."""
         self._known: dict[tuple[int, tuple[str, int]], Traffic] = {}
 
     def send(self, port: int, address: tuple[str, int], data: bytes) -> None:
@@ -99,12 +112,8 @@ class Context:
 
     def remember(self, port: int, source: tuple[str, int]) -> None:
         """Note that `source` knows a password. The one heard of longest ago is forgotten when there are too many."""
-        traffic = self._known.get((port, source))
-        if traffic is None:
-            traffic = Traffic()
-        else:
-            del self._known[port, source]
-        self._known[port, source] = traffic
+        traffic = self._known.pop((port, source), None)
+        self._known[port, source] = Traffic() if traffic is None else traffic
         if len(self._known) > MAX_KNOWN_SOURCES:
             # Whoever repeats the other side's checks from ever new addresses must not displace the path in use.
             del self._known[next(known for known in self._known if known != self.path)]

@@ -37,6 +37,21 @@ class PairCounters:
     """When the latest valid response came."""
 
 
+@dataclass(slots=True, frozen=True)
+class RepeatedCheck:
+    """A check of the other side that was accepted: the next one of this pair has the same attributes as a rule.
+
+    :ivar attributes: what stands between its header and its signature.
+    :ivar controlling: our role when it was accepted; in another one it would be a conflict.
+    """
+
+    attributes: bytes
+    priority: int
+    remote_ufrag: str
+    use_candidate: bool
+    controlling: bool
+
+
 class CandidatePair:
     """One of our sockets and one remote address.
 
@@ -56,6 +71,7 @@ class CandidatePair:
         "port",
         "priority",
         "remote",
+        "repeated",
         "same_host",
         "state",
     )
@@ -73,6 +89,8 @@ class CandidatePair:
         """The controlling side nominated the pair before our own check of it succeeded (RFC 8445 7.3.1.5)."""
         self.peer_nomination: bytes | None = None
         """The latest transaction in which the other side nominated the pair."""
+        self.repeated: RepeatedCheck | None = None
+        """The latest check of the other side, when it may come so again."""
         self.counters = PairCounters()
         self.rank(controlling=controlling)
 

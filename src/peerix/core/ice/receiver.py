@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from peerix.core.ice.binding import (
@@ -10,19 +11,24 @@ from peerix.core.ice.binding import (
     UNKNOWN_ATTRIBUTE,
     Check,
     build_error,
-    build_success,
     resolve_role,
     split_username,
 )
+from peerix.core.ice.pair import RepeatedCheck
 from peerix.core.stun import Message, MessageClass, Method, StunError, parse
-from peerix.core.stun.attributes import ERROR_CODE, PRIORITY, USE_CANDIDATE, XOR_MAPPED_ADDRESS
-from peerix.core.stun.credentials import short_term_key
+from peerix.core.stun.attributes import ERROR_CODE, MESSAGE_INTEGRITY, PRIORITY, USE_CANDIDATE, XOR_MAPPED_ADDRESS
+from peerix.core.stun.message import HEADER_LENGTH
+from peerix.core.stun.signed import BINDING_REQUEST, BINDING_SUCCESS, TRAILER_LENGTH, write_mapped, write_signed
 
 if TYPE_CHECKING:
     from peerix.core.ice.context import Context
     from peerix.core.ice.session import IceSession
     from peerix.core.ice.sessions import Sessions
     from peerix.core.ice.transactions import Transaction
+
+
+_REQUEST = BINDING_REQUEST.to_bytes(2, "big")
+_SUCCESS = BINDING_SUCCESS.to_bytes(2, "big")
 
 
 class Receiver:
@@ -34,8 +40,71 @@ class Receiver:
         self._context = context
         self._sessions = sessions
 
-    def receive(self, port: int, source: tuple[str, int], data: bytes, now: float) -> None:
-        """Take one datagram."""
+    def receive(self, port: int, source: tuple[str, int], data: bytes, now: float) -> bool:
+        """Take one datagram, and tell whether it may have changed anything."""
+        kind = data[:2]
+        if kind == _REQUEST:
+            news = self._receive_repeated(port, source, data, now)
+        elif kind == _SUCCESS:
+            news = self._receive_expected(port, source, data, now)
+        else:
+            news = None
+        if news is not None:
+            return news
+        self._receive_any(port, source, data, now)
+        return True
+
+    def _receive_repeated(self, port: int, source: tuple[str, int], data: bytes, now: float) -> bool | None:
+        """Answer a check that differs from the one before only in its transaction id; None: it is another one.
+
+        Most of all checks are such: consent checks of the path in use (RFC 7675).
+        """
+        context, session = self._context, self._sessions.current
+        pair = session.check_list.find(port, source)
+        known = None if pair is None else pair.repeated
+        if (
+            pair is None
+            or known is None
+            or known.controlling is not context.role.controlling
+            or data[HEADER_LENGTH:-TRAILER_LENGTH] != known.attributes
+        ):
+            return None
+        transaction_id = data[8:HEADER_LENGTH]
+        signed = write_signed(BINDING_REQUEST, transaction_id, known.attributes, session.local_key)
+        if not compare_digest(signed, data):
+            return None
+        context.remember(port, source)
+        self._succeed(port, source, transaction_id, session)
+        if session.is_settled(pair):
+            session.handle_repeated(pair, transaction_id)
+            return False
+        check = Check(transaction_id, known.priority, known.remote_ufrag, known.use_candidate)
+        session.handle_check(port, source, check, now)
+        return True
+
+    def _receive_expected(self, port: int, source: tuple[str, int], data: bytes, now: float) -> bool | None:
+        """Take the answer that says what we know: the address that our pair has; None: it is another one."""
+        context = self._context
+        transaction = context.transactions.get(data[8:HEADER_LENGTH])
+        if transaction is None:
+            return None
+        pair, local = transaction.pair, transaction.pair.local
+        if pair.port != port or pair.address != source:
+            return None
+        session = self._sessions.find(transaction.session)
+        mapped = write_mapped(local.host, local.port, transaction.id)
+        if session is None or mapped is None:
+            return None
+        if not compare_digest(write_signed(BINDING_SUCCESS, transaction.id, mapped, transaction.key), data):
+            return None
+        context.remember(port, source)
+        context.transactions.remove(transaction)
+        is_settled = session.is_settled(pair) and self._sessions.previous is None
+        session.handle_success(transaction, (local.host, local.port), now)
+        context.timers_changed = True
+        return not is_settled
+
+    def _receive_any(self, port: int, source: tuple[str, int], data: bytes, now: float) -> None:
         try:
             message = parse(data)
         except StunError:
@@ -55,19 +124,41 @@ class Receiver:
         if names is None or session is None or not _is_from_peer(session, names[1], message):
             self._context.counters.unauthenticated += 1
             return
-        local = session.local_parameters
         priority = message.get(PRIORITY)
         refusal = (BAD_REQUEST, "Bad Request") if priority is None else self._refusal(message)
         if priority is None or refusal is not None:
             self._context.counters.refused_requests += 1
             code, reason = refusal or (BAD_REQUEST, "Bad Request")
-            self._context.send(port, source, build_error(message, code, reason, local))
+            self._context.send(port, source, build_error(message, code, reason, session.local_parameters))
             return
         self._context.remember(port, source)
-        self._context.send(port, source, build_success(message, source, local))
+        self._succeed(port, source, message.transaction_id, session)
         nominates = message.get(USE_CANDIDATE) is not None
         check = Check(message.transaction_id, priority, names[1], use_candidate=nominates)
         session.handle_check(port, source, check, now)
+        self._expect_again(port, source, message, check)
+
+    def _succeed(self, port: int, source: tuple[str, int], transaction_id: bytes, session: IceSession) -> None:
+        """Answer a check: where it came from (RFC 8445 7.3.1.2)."""
+        mapped = write_mapped(*source, transaction_id)
+        if mapped is not None:
+            answer = write_signed(BINDING_SUCCESS, transaction_id, mapped, session.local_key)
+            self._context.send(port, source, answer)
+
+    def _expect_again(self, port: int, source: tuple[str, int], message: Message, check: Check) -> None:
+        """Note a check that was accepted, if it ends as ours do: then the next one can be told by its bytes."""
+        session = self._sessions.current
+        pair = session.check_list.find(port, source)
+        end = len(message.received) - TRAILER_LENGTH
+        if pair is None or session.remote_parameters is None or message.signatures != {MESSAGE_INTEGRITY.code: end}:
+            return
+        pair.repeated = RepeatedCheck(
+            message.received[HEADER_LENGTH:end],
+            check.priority,
+            check.remote_ufrag,
+            check.use_candidate,
+            self._context.role.controlling,
+        )
 
     def _refusal(self, message: Message) -> tuple[int, str] | None:
         if message.unknown_attributes:
@@ -84,7 +175,7 @@ class Receiver:
         if transaction is None or (port, source) != (transaction.pair.port, transaction.pair.address):
             self._context.counters.unmatched += 1
             return
-        if not message.is_signed_with(transaction.key):
+        if not message.is_signed_with(transaction.key.raw):
             self._context.counters.unauthenticated += 1
             return
         session = self._sessions.find(transaction.session)
@@ -116,4 +207,4 @@ def _is_from_peer(session: IceSession, remote_ufrag: str, message: Message) -> b
     remote = session.remote_parameters
     if remote is not None and remote.ufrag != remote_ufrag:
         return False
-    return message.is_signed_with(short_term_key(session.local_parameters.pwd))
+    return message.is_signed_with(session.local_key.raw)

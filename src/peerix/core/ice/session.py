@@ -19,6 +19,8 @@ from peerix.core.ice.consent import Consent, Liveness
 from peerix.core.ice.nomination import Nominator
 from peerix.core.ice.pair import CandidatePair, PairState
 from peerix.core.ice.selection import Selection
+from peerix.core.stun.credentials import short_term_key
+from peerix.core.stun.signed import IntegrityKey
 
 if TYPE_CHECKING:
     from peerix.core.ice.binding import Check
@@ -56,10 +58,11 @@ class IceSession:
 
     def __init__(self, context: Context, local_parameters: IceParameters) -> None:
         self._context = context
-        self._checker = Checker(context, local_parameters)
+        self._checker: Checker | None = None
         self._early: dict[tuple[int, tuple[str, int]], Check] = {}
         self._nominator = Nominator()
         self.local_parameters = local_parameters
+        self.local_key = IntegrityKey(short_term_key(local_parameters.pwd))
         self.remote_parameters: IceParameters | None = None
         self.check_list = CheckList()
         self.remote = RemoteCandidates()
@@ -70,6 +73,7 @@ class IceSession:
     def set_remote_parameters(self, parameters: IceParameters) -> None:
         """Start the checks. Checks of the other side that came before are looked at now."""
         self.remote_parameters = parameters
+        self._checker = Checker(self._context, self.local_parameters, parameters)
         self.progress.is_started = True
         for candidate in self.remote:
             self._pair_remote(candidate)
@@ -141,6 +145,24 @@ class IceSession:
         if check.use_candidate and not self._context.role.controlling:
             self._nominated(pair, check.transaction_id, now)
 
+    def handle_repeated(self, pair: CandidatePair, transaction_id: bytes) -> None:
+        """Count a check of the pair that everybody agrees on, which changes nothing (see `is_settled`)."""
+        counters = pair.counters
+        counters.requests_received += 1
+        counters.responses_sent += 1
+        if not self._context.role.controlling:
+            pair.peer_nomination = transaction_id
+
+    def is_settled(self, pair: CandidatePair) -> bool:
+        """Tell whether a pair is selected, answers, and has nothing before it: as all do most of the time."""
+        return (
+            pair is self.selection.pair
+            and pair is self.consent.pair
+            and self.consent.liveness is Liveness.ALIVE
+            and pair.state is PairState.SUCCEEDED
+            and not pair.is_wanted
+        )
+
     def _learn(self, port: int, source: tuple[str, int], priority: int) -> CandidatePair | None:
         local = self._context.local.base(port)
         remote = self.remote.learn(source, priority)
@@ -151,7 +173,7 @@ class IceSession:
             # The other side is there but our check had no answer yet: probably it was lost at a NAT that is open now.
             # RFC 8445 7.3.1.4 starts a new check; sending the same one again does the same, and keeps the number of
             # requests in flight bounded. When both sides start at the same time, the answer is just on its way.
-            if now is not None:
+            if now is not None and self._checker is not None:
                 self._checker.repeat(pair, now)
         elif pair.state is not PairState.SUCCEEDED:
             self.check_list.trigger(pair)
@@ -186,8 +208,10 @@ class IceSession:
             counters.total_round_trip_time += counters.round_trip_time
         if self.consent.liveness is Liveness.EXPIRED or self.check_list.find(pair.port, pair.address) is not pair:
             return
-        pair.take_mapped(self._mapped_candidate(pair, mapped))
-        self.check_list.sort()
+        local = self._mapped_candidate(pair, mapped)
+        if local is not pair.local:
+            pair.take_mapped(local)
+            self.check_list.sort()
         if pair.state is not PairState.SUCCEEDED:
             pair.state = PairState.SUCCEEDED
             self.check_list.unfreeze(pair.foundation)
@@ -258,8 +282,8 @@ class IceSession:
                 self._send(pair, now, Purpose.CHECK)
 
     def _send(self, pair: CandidatePair, now: float, purpose: Purpose) -> None:
-        if self.remote_parameters is not None:
-            self._checker.send(pair, self.remote_parameters, now, purpose)
+        if self._checker is not None:
+            self._checker.send(pair, now, purpose)
 
     def _above(self) -> int:
         """With a selected pair that works, only better ones are worth checking."""

@@ -92,7 +92,7 @@ class Sessions:
         session, previous = self.current, self.previous
         if session.progress.was_connected:
             return self._connected_state(session)
-        if previous is not None and previous.consent.liveness in {Liveness.ALIVE, Liveness.DOUBTED}:
+        if previous is not None and previous.consent.liveness in (Liveness.ALIVE, Liveness.DOUBTED):
             return IceState.CONNECTED
         if previous is not None and not session.progress.is_started:
             return IceState.DISCONNECTED
@@ -109,6 +109,6 @@ class Sessions:
         selected = session.selection.pair
         if selected is None or not (session.remote.ended and self._context.local.ended):
             return IceState.CONNECTED
-        done = {PairState.SUCCEEDED, PairState.FAILED}
+        done = (PairState.SUCCEEDED, PairState.FAILED)
         unfinished = any(pair.priority > selected.priority and pair.state not in done for pair in session.check_list)
         return IceState.CONNECTED if unfinished else IceState.COMPLETED

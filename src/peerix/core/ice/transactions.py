@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from peerix.core.ice.pair import CandidatePair
+from peerix.core.stun.signed import IntegrityKey
 
 INITIAL_RTO = 0.1
 """Seconds before the first retransmission of a check. RFC 8445 14.3 asks for 0.5 to spare the network; a
@@ -32,7 +33,7 @@ class Transaction:
     id: bytes
     pair: CandidatePair
     session: str
-    key: bytes
+    key: IntegrityKey
     data: bytes
     controlling: bool
     nominating: bool

@@ -140,11 +140,13 @@ class Transport:
             if _RTP_FIRST <= first <= _RTP_LAST:
                 self._receive_media(port, source, datagram)
                 continue
-            self._news = True
             if first <= _STUN_LAST:
-                if self.reflexive is None or not self.reflexive.receive_datagram(port, source, datagram, now):
-                    self.ice.receive_datagram(port, source, datagram, now)
-            elif not _DTLS_FIRST <= first <= _DTLS_LAST:
+                asked = self.reflexive is not None and self.reflexive.receive_datagram(port, source, datagram, now)
+                if asked or self.ice.receive_datagram(port, source, datagram, now):
+                    self._news = True
+                continue
+            self._news = True
+            if not _DTLS_FIRST <= first <= _DTLS_LAST:
                 self.counters.unknown_dropped += 1
             elif self.dtls.state is DtlsState.CLOSED:
                 # Whoever answers our goodbye with an alert has heard it; nothing hangs on who that is.
