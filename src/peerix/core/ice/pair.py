@@ -52,6 +52,16 @@ class RepeatedCheck:
     controlling: bool
 
 
+@dataclass(slots=True)
+class TheirChecks:
+    """What is known of the other side's checks of a pair."""
+
+    nomination: bytes | None = None
+    """The latest transaction in which it nominated the pair."""
+    repeated: RepeatedCheck | None = None
+    """The latest check, when it may come so again."""
+
+
 class CandidatePair:
     """One of our sockets and one remote address.
 
@@ -67,13 +77,12 @@ class CandidatePair:
         "is_wanted",
         "local",
         "nominated",
-        "peer_nomination",
         "port",
         "priority",
         "remote",
-        "repeated",
         "same_host",
         "state",
+        "theirs",
     )
 
     def __init__(self, port: int, local: Candidate, remote: Candidate, *, controlling: bool, same_host: bool) -> None:
@@ -87,10 +96,7 @@ class CandidatePair:
         """The transaction whose end decides whether the pair failed."""
         self.is_wanted = False
         """The controlling side nominated the pair before our own check of it succeeded (RFC 8445 7.3.1.5)."""
-        self.peer_nomination: bytes | None = None
-        """The latest transaction in which the other side nominated the pair."""
-        self.repeated: RepeatedCheck | None = None
-        """The latest check of the other side, when it may come so again."""
+        self.theirs = TheirChecks()
         self.counters = PairCounters()
         self.rank(controlling=controlling)
 

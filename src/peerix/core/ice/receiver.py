@@ -61,7 +61,7 @@ class Receiver:
         """
         context, session = self._context, self._sessions.current
         pair = session.check_list.find(port, source)
-        known = None if pair is None else pair.repeated
+        known = None if pair is None else pair.theirs.repeated
         if (
             pair is None
             or known is None
@@ -152,7 +152,7 @@ class Receiver:
         end = len(message.received) - TRAILER_LENGTH
         if pair is None or session.remote_parameters is None or message.signatures != {MESSAGE_INTEGRITY.code: end}:
             return
-        pair.repeated = RepeatedCheck(
+        pair.theirs.repeated = RepeatedCheck(
             message.received[HEADER_LENGTH:end],
             check.priority,
             check.remote_ufrag,

@@ -151,7 +151,7 @@ class IceSession:
         counters.requests_received += 1
         counters.responses_sent += 1
         if not self._context.role.controlling:
-            pair.peer_nomination = transaction_id
+            pair.theirs.nomination = transaction_id
 
     def is_settled(self, pair: CandidatePair) -> bool:
         """Tell whether a pair is selected, answers, and has nothing before it: as all do most of the time."""
@@ -180,9 +180,9 @@ class IceSession:
 
     def _nominated(self, pair: CandidatePair, transaction_id: bytes, now: float | None) -> None:
         """RFC 8445 7.3.1.5: a nominated pair is selected when our own check of it has succeeded."""
-        if pair.peer_nomination == transaction_id:
+        if pair.theirs.nomination == transaction_id:
             return
-        pair.peer_nomination = transaction_id
+        pair.theirs.nomination = transaction_id
         if pair.state is PairState.SUCCEEDED and now is not None:
             self._select_nominated(pair, now)
         else:
