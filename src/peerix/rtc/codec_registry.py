@@ -72,13 +72,26 @@ class Decoder(Protocol[FrameT_co]):
 
 
 class AudioDecoder(Decoder["AudioFrame"], Protocol):
-    """A decoder of sound, which also makes up for what is missing."""
+    """A decoder of sound, which also makes up for what is missing, and for what it could not decode."""
 
     def conceal(self, time: float, duration: float, *, silence: bool) -> Sequence[AudioFrame]:
         """Make sound for a piece that was lost, or `silence` where nobody spoke.
 
         :param time: when it begins, in seconds on the clock of the track.
         :param duration: seconds.
+        """
+        ...
+
+
+class RecoveringDecoder(AudioDecoder, Protocol):
+    """A decoder of sound that reads lost pieces from the packets behind them, which repeat them (Opus in-band FEC)."""
+
+    def recover(self, time: float, duration: float, following: bytes) -> Sequence[AudioFrame]:
+        """Decode a piece that was lost; empty when that cannot be (it is concealed then).
+
+        :param time: when it begins, in seconds on the clock of the track.
+        :param duration: seconds; what follows repeats all of it.
+        :param following: the packet behind it, which comes to `decode` next.
         """
         ...
 

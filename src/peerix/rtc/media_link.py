@@ -107,6 +107,12 @@ class MediaLink:
         """Those that are not stopped, in the order in which they were made."""
         return [self._shell(core) for core in self._session.negotiation.negotiator.transceivers]
 
+    @property
+    def received(self) -> dict[str, ReceivedTrack]:
+        """The tracks of sections, by mid."""
+        shells = self._transceivers.values()
+        return {shell.mid: shell.receiver.track for shell in shells if shell.mid is not None}
+
     def add(
         self,
         kind: Kind,

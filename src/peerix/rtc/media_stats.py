@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from peerix.core.rtp.audio_buffer import AudioCounters
 from peerix.core.rtp.clock import unix_of
+from peerix.rtc.track_decoder import DecodingCounters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from peerix.core.jsep import BoundCodec
     from peerix.core.rtp.audio_receiver import AudioReceiver
@@ -18,21 +19,25 @@ if TYPE_CHECKING:
     from peerix.core.session.media import MediaTransport
     from peerix.core.session.media.receiving import Receiving
     from peerix.core.session.media.sending import Encoding, Sending
+    from peerix.rtc.received_track import ReceivedTrack
     from peerix.rtc.stats import Stats
 
 
-def media_stats(session: Session, transport_id: str) -> Iterator[Stats]:
+def media_stats(
+    session: Session, transport_id: str, tracks: Mapping[str, ReceivedTrack] | None = None
+) -> Iterator[Stats]:
     """Give `codec`, `outbound-rtp`, `remote-inbound-rtp`, `inbound-rtp` and `remote-outbound-rtp` objects.
 
-    What only those know who encode and decode is for them to add. Members that are not known are None.
+    Members that are not known are None. Samples are counted in units of the RTP clock.
 
     :param transport_id: the `transport` object that they all belong to.
+    :param tracks: what is received, by mid: their decoders know more of sound than the buffers before them.
     """
     transport = None if session.media is None else session.media.transport
     if transport is None:
         return
     codecs: dict[str, Stats] = {}
-    streams = [*_outbound(transport, codecs), *_inbound(transport, codecs)]
+    streams = [*_outbound(transport, codecs), *_inbound(transport, codecs, tracks or {})]
     for entry in (*codecs.values(), *streams):
         yield {**entry, "transportId": transport_id}
 
@@ -138,11 +143,15 @@ def _remote_inbound(mid: str, sending: Sending, encoding: Encoding, codec_id: st
 # -- what is received
 
 
-def _inbound(transport: MediaTransport, codecs: dict[str, Stats]) -> Iterator[Stats]:
+def _inbound(
+    transport: MediaTransport, codecs: dict[str, Stats], tracks: Mapping[str, ReceivedTrack]
+) -> Iterator[Stats]:
     for receiving in transport.receiving.values():
         if receiving.audio is not None and (statistics := receiving.audio.statistics) is not None:
             codec_id = _codec(codecs, "I", receiving.codec_of(receiving.audio))
-            yield {**_inbound_stream(receiving, "audio", statistics, codec_id), **_sound(receiving.audio)}
+            track = tracks.get(receiving.mid)
+            decoding = DecodingCounters() if track is None else track.decoding
+            yield {**_inbound_stream(receiving, "audio", statistics, codec_id), **_sound(receiving.audio, decoding)}
             yield from _remote_outbound(receiving, "audio", statistics, codec_id)
         for stream in receiving.video.values():
             if (statistics := stream.statistics) is not None:
@@ -174,13 +183,22 @@ def _inbound_stream(receiving: Receiving, kind: str, statistics: ReceptionStatis
     }
 
 
-def _sound(stream: AudioReceiver) -> Stats:
+def _sound(stream: AudioReceiver, decoding: DecodingCounters) -> Stats:
     level = stream.level
     counters = AudioCounters() if stream.buffer is None else stream.buffer.counters
     return {
         "packetsDiscarded": counters.late_packets,
-        "concealedSamples": counters.concealed,
-        "concealmentEvents": counters.concealments,
+        "totalSamplesReceived": counters.released,
+        "concealedSamples": counters.concealed + decoding.concealed,
+        "concealmentEvents": counters.concealments + decoding.concealments,
+        # Nothing is played faster or slower.
+        "insertedSamplesForDeceleration": 0,
+        "removedSamplesForAcceleration": 0,
+        # Redundant ones (RFC 2198), and Opus packets that repeat the ones before them.
+        "fecPacketsReceived": counters.repetitions,
+        "fecPacketsDiscarded": counters.repetitions_unused + decoding.unrecovered,
+        # Beside those of W3C, which has none for them.
+        "undecodablePackets": decoding.undecodable,
         # Linear, as W3C has it; RFC 6464 tells it in -dBov.
         "audioLevel": None if level is None else 10 ** (-level.level / 20) if level.level < 127 else 0.0,
     }

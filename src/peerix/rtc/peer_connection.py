@@ -376,7 +376,9 @@ class PeerConnection(AsyncContextManagerMixin):
     async def get_stats(self) -> StatsReport:
         """Read the statistics of the connection: W3C webrtc-stats objects by their id."""
         await checkpoint()
-        return collect(self._session, self._certificate, self._channels.shells, self._gatherer.udp_ports)
+        return collect(
+            self._session, self._certificate, self._channels.shells, self._gatherer.udp_ports, self._media.received
+        )
 
     def hold(self, size: int) -> None:
         """Put `size` received bytes back on the receive window: they were taken, but not read by their user yet."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from peerix.core.session.media import FrameReceived, SoundReceived
     from peerix.rtc.media_track import Kind
+    from peerix.rtc.track_decoder import DecodingCounters
 
 
 class ReceivedTrack(MediaTrack[Any]):
@@ -50,7 +51,12 @@ class ReceivedTrack(MediaTrack[Any]):
     @property
     def decoded(self) -> int:
         """Frames that were decoded so far."""
-        return self._decoder.frames
+        return self._decoder.counters.frames
+
+    @property
+    def decoding(self) -> DecodingCounters:
+        """What became of what was to be decoded so far."""
+        return self._decoder.counters
 
     def start(self, owner: TaskGroup) -> None:
         """Let the task of the track run."""
@@ -95,7 +101,17 @@ class ReceivedTrack(MediaTrack[Any]):
         unit = event.unit
         duration = unit.duration / event.codec.codec.clock_rate
         level = None if event.level is None else event.level.level
-        self._take(Unit(event.codec, unit.payload, event.time, duration, silence=unit.silence, level=level))
+        self._take(
+            Unit(
+                event.codec,
+                unit.payload,
+                event.time,
+                duration,
+                silence=unit.silence,
+                level=level,
+                recovery=unit.recovery,
+            )
+        )
 
     def _take(self, unit: Unit) -> None:
         self.encoded.codec = unit.codec.codec.mime_type

@@ -14,12 +14,13 @@ from peerix.core.ice import Traffic
 from peerix.rtc.media_stats import available_outgoing_bitrate, media_stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from peerix.core.dtls import Certificate
     from peerix.core.ice import Candidate, CandidatePair
     from peerix.core.session import Session
     from peerix.rtc.data_channel import DataChannel
+    from peerix.rtc.received_track import ReceivedTrack
     from peerix.rtc.udp_mux import MuxPort
     from peerix.rtc.udp_port import UdpPort
 
@@ -47,12 +48,18 @@ class MessageCounters:
 
 
 def collect(
-    session: Session, certificate: Certificate, channels: Iterable[DataChannel], ports: Iterable[UdpPort | MuxPort]
+    session: Session,
+    certificate: Certificate,
+    channels: Iterable[DataChannel],
+    ports: Iterable[UdpPort | MuxPort],
+    tracks: Mapping[str, ReceivedTrack],
 ) -> StatsReport:
     """Read the counters of a connection.
 
     Beside the types of webrtc-stats there is `sctp-transport`, as Chromium has it, and `udp-port` with what the system
     granted and refused.
+
+    :param tracks: those received, by mid.
     """
     report: list[Stats] = [
         *_candidates(session),
@@ -62,7 +69,7 @@ def collect(
         _sctp(session),
         _certificate(certificate),
         *(_channel(channel) for channel in channels),
-        *media_stats(session, _TRANSPORT),
+        *media_stats(session, _TRANSPORT, tracks),
         *(_port(port) for port in ports),
         _connection(session),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from peerix.rtc.encoded_frame import EncodedFrame
 from peerix.rtc.media_track import MAX_FRAMES, FrameReader, MediaTrack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from peerix.core.jsep import BoundCodec
     from peerix.core.rtp.header_extensions import ColorSpace
@@ -24,7 +25,7 @@ MAX_BATCH = 25
 
 
 class Unit(NamedTuple):
-    """What goes into a decoder; `data` None is a piece of sound that is missing."""
+    """What goes into a decoder; `data` None is a piece of sound that is missing, which `recovery` may repeat."""
 
     codec: BoundCodec
     data: bytes | None
@@ -35,6 +36,7 @@ class Unit(NamedTuple):
     rotation: int = 0
     level: int | None = None
     color_space: ColorSpace | None = None
+    recovery: bytes | None = None
 
     def frame(self, data: bytes) -> EncodedFrame:
         """What a decoder takes, and who reads encoded frames."""
@@ -50,6 +52,44 @@ class Unit(NamedTuple):
         )
 
 
+@dataclass(slots=True)
+class DecodingCounters:
+    """What became of what was to be decoded.
+
+    :ivar frames: that came out.
+    :ivar undecodable: pieces of sound that arrived and could not be decoded.
+    :ivar unrecovered: lost ones that the packet behind them repeats, of which the decoder makes no use.
+    :ivar concealed: how much both were, in units of the codec's clock.
+    :ivar concealments: how often it began with one of them that something was made up.
+    """
+
+    frames: int = 0
+    undecodable: int = 0
+    unrecovered: int = 0
+    concealed: int = 0
+    concealments: int = 0
+
+    def add(self, other: DecodingCounters) -> None:
+        """Count what was counted apart."""
+        self.frames += other.frames
+        self.undecodable += other.undecodable
+        self.unrecovered += other.unrecovered
+        self.concealed += other.concealed
+        self.concealments += other.concealments
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """What came of a batch.
+
+    :ivar is_stuck: a key frame is needed to go on.
+    """
+
+    frames: list[Any] = field(default_factory=list[Any])
+    is_stuck: bool = False
+    counters: DecodingCounters = field(default_factory=DecodingCounters)
+
+
 class _Decoding:
     """A decoder, made anew when the other side takes another codec. Used in its thread; `lose` while that rests."""
 
@@ -57,27 +97,44 @@ class _Decoding:
         self._codec: BoundCodec | None = None
         self._decoder: Decoder[Any] | None = None
         self._synced = False
+        self._is_made_up = False
+        """The last piece of sound was."""
 
     def lose(self) -> None:
         """Frames are missing: those that refer to them would show rubbish."""
         self._synced = False
 
-    def decode(self, units: list[Unit]) -> tuple[list[Any], bool]:
-        """Decode some frames; the second value tells whether a key frame is needed to go on."""
-        frames: list[Any] = []
+    def decode(self, units: list[Unit]) -> _Decoded:
+        """Decode some frames."""
+        batch = _Decoded()
         for unit in units:
             decoder = self._decoder_of(unit.codec)
-            if unit.data is None:
-                conceal = getattr(decoder, "conceal", None)
-                if conceal is not None:
-                    frames += conceal(unit.time, unit.duration, silence=unit.silence)
+            if unit.codec.codec.kind == "audio":
+                self._synced = True
+                batch.frames += self._sound(decoder, unit, batch.counters)
                 continue
             self._synced = self._synced or unit.key_frame
-            if self._synced:
+            if self._synced and unit.data is not None:
                 decoded = decoder.decode(unit.frame(unit.data))
-                self._synced = bool(decoded) or unit.codec.codec.kind == "audio"
-                frames += decoded
-        return frames, not self._synced
+                self._synced = bool(decoded)
+                batch.frames += decoded
+        batch.is_stuck, batch.counters.frames = not self._synced, len(batch.frames)
+        return batch
+
+    def _sound(self, decoder: Decoder[Any], unit: Unit, counters: DecodingCounters) -> Sequence[Any]:
+        """Decode a piece of sound: itself, else what repeats it, else what the decoder makes up."""
+        is_unused = unit.data is not None or unit.recovery is not None
+        if is_unused and (decoded := _decode_or_recover(decoder, unit)):
+            self._is_made_up = False
+            return decoded
+        if is_unused:
+            counters.undecodable += unit.data is not None
+            counters.unrecovered += unit.data is None
+            counters.concealed += round(unit.duration * unit.codec.codec.clock_rate)
+            counters.concealments += not self._is_made_up
+        self._is_made_up = not unit.silence
+        conceal = getattr(decoder, "conceal", None)
+        return () if conceal is None else conceal(unit.time, unit.duration, silence=unit.silence)
 
     def _decoder_of(self, codec: BoundCodec) -> Decoder[Any]:
         if self._decoder is None or self._codec != codec:
@@ -92,21 +149,28 @@ class _Decoding:
             self._decoder.close()
 
 
+def _decode_or_recover(decoder: Decoder[Any], unit: Unit) -> Sequence[Any]:
+    if unit.data is not None:
+        return decoder.decode(unit.frame(unit.data))
+    recover = getattr(decoder, "recover", None)
+    return () if recover is None else recover(unit.time, unit.duration, unit.recovery)
+
+
 class TrackDecoder:
     """The decoder of a track and what waits for it.
 
     :param track: whose readers get the decoded frames.
     :param request_key_frame: called when the decoder cannot go on without one.
-    :ivar frames: how many were decoded.
+    :ivar counters: what became of frames.
     """
 
-    __slots__ = ("_request_key_frame", "_track", "_units", "frames")
+    __slots__ = ("_request_key_frame", "_track", "_units", "counters")
 
     def __init__(self, track: MediaTrack[Any], request_key_frame: Callable[[], None]) -> None:
         self._track = track
         self._request_key_frame = request_key_frame
         self._units: FrameReader[Unit] | None = None
-        self.frames = 0
+        self.counters = DecodingCounters()
 
     def put(self, unit: Unit) -> None:
         """Take a frame; it is dropped while nobody reads the track."""
@@ -135,24 +199,21 @@ class TrackDecoder:
             finally:
                 self._units = None
 
-    async def _decode(
-        self, units: FrameReader[Unit], decoding: _Decoding, thread: CodecThread[Unit, tuple[list[Any], bool]]
-    ) -> None:
+    async def _decode(self, units: FrameReader[Unit], decoding: _Decoding, thread: CodecThread[Unit, _Decoded]) -> None:
         track, lost = self._track, 0
 
-        def prepare(batch: list[Unit]) -> Callable[[], tuple[list[Any], bool]]:
+        def prepare(batch: list[Unit]) -> Callable[[], _Decoded]:
             nonlocal lost
             if units.lost != lost and track.kind == "video":
                 lost = units.lost
                 decoding.lose()
             return partial(decoding.decode, batch)
 
-        def deliver(decoded: tuple[list[Any], bool]) -> None:
-            frames, is_stuck = decoded
-            if is_stuck:
+        def deliver(decoded: _Decoded) -> None:
+            if decoded.is_stuck:
                 self._request_key_frame()
-            self.frames += len(frames)
-            for frame in frames:
+            self.counters.add(decoded.counters)
+            for frame in decoded.frames:
                 track.deliver(frame)
             if not track.watched:
                 thread.finish()

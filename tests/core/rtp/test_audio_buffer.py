@@ -23,7 +23,7 @@ def payload(index: int) -> bytes:
 
 
 def buffer(*, fec: bool = False) -> AudioBuffer:
-    return AudioBuffer(48_000, opus_duration, lambda _: fec)
+    return AudioBuffer(48_000, opus_duration, lambda _: FRAME if fec else 0)
 
 
 def put(made: AudioBuffer, index: int, now: float | None = None) -> list[AudioUnit]:

@@ -55,12 +55,18 @@ class AudioCounters:
     packets: int = 0
     late_packets: int = 0
     duplicates: int = 0
+    released: int = 0
+    """What was handed out, in units of the clock, what is missing or silent included."""
     concealed: int = 0
-    """Of lost packets, in units of the clock."""
+    """Of lost packets that nothing repeats, in units of the clock."""
     concealments: int = 0
-    """Holes."""
+    """Holes of which nothing repeats at least a part."""
     recovered: int = 0
-    """Holes that the next packet fills."""
+    """Holes that the next packet fills, at least in part."""
+    repetitions: int = 0
+    """Packets beside others (RED) or in them (in-band FEC)."""
+    repetitions_unused: int = 0
+    """Those of them that were not needed, or came too late."""
 
 
 @dataclass(slots=True)
@@ -68,18 +74,20 @@ class _Held:
     payload: bytes
     duration: int
     sequence_number: int
+    repeated: int = 0
+    """How much before it is in it, too."""
 
 
-def never_repeats(_payload: bytes) -> bool:
+def never_repeats(_payload: bytes) -> int:
     """Answer for codecs without in-band FEC."""
-    return False
+    return 0
 
 
 class AudioBuffer:
     """The units of one stream.
 
-    `duration_of` gives the duration of a payload, None when it is none; `repeats_previous` whether a payload also
-    holds the one before it.
+    `duration_of` gives the duration of a payload, None when it is none; `repeated_by` how much of what is before it a
+    payload also holds. With `counters` it goes on counting there.
     """
 
     __slots__ = (
@@ -90,7 +98,7 @@ class AudioBuffer:
         "_late_in_a_row",
         "_next",
         "_played",
-        "_repeats_previous",
+        "_repeated_by",
         "_unwrapper",
         "counters",
         "playout",
@@ -100,14 +108,15 @@ class AudioBuffer:
         self,
         clock_rate: int,
         duration_of: Callable[[bytes], int | None],
-        repeats_previous: Callable[[bytes], bool] = never_repeats,
+        repeated_by: Callable[[bytes], int] = never_repeats,
         maximum_delay: float = MAXIMUM_DELAY,
+        counters: AudioCounters | None = None,
     ) -> None:
         self._clock_rate = clock_rate
         self._duration_of = duration_of
-        self._repeats_previous = repeats_previous
+        self._repeated_by = repeated_by
         self.playout = PlayoutDelay(clock_rate, MINIMUM_DELAY, maximum_delay)
-        self.counters = AudioCounters()
+        self.counters = counters or AudioCounters()
         self._unwrapper = Unwrapper(32)
         self._held: dict[int, _Held] = {}
         self._next: int | None = None
@@ -121,16 +130,19 @@ class AudioBuffer:
         if duration is None:
             return []
         time = self._unwrapper.unwrap(timestamp)
+        repeated = self._repeated_by(payload)
+        self.counters.repetitions += repeated > 0
         if self._next is not None and time < self._next:
             self.counters.late_packets += 1
             self._late_in_a_row += 1
             if self._late_in_a_row < _LATE_IN_A_ROW:
+                self.counters.repetitions_unused += repeated > 0
                 return []
             self._begin_anew()  # the sender's clock jumped back
         self._late_in_a_row = 0
         self.counters.packets += 1
         self.playout.arrived(time, now)
-        self._hold(time, _Held(payload, duration, extended))
+        self._hold(time, _Held(payload, duration, extended, repeated))
         return self._release(now)
 
     def insert_redundant(self, extended: int, timestamp: int, payload: bytes, now: float) -> list[AudioUnit]:
@@ -138,10 +150,14 @@ class AudioBuffer:
         duration = self._duration_of(payload)
         if duration is None or self._next is None:
             return []
+        self.counters.repetitions += 1
         time = self._next + signed_difference(timestamp, self._next & 0xFFFFFFFF, 32)
         if time < self._next or time in self._held:
+            self.counters.repetitions_unused += 1
             return []
-        self._hold(time, _Held(payload, duration, extended))
+        repeated = self._repeated_by(payload)
+        self.counters.repetitions += repeated > 0
+        self._hold(time, _Held(payload, duration, extended, repeated))
         return self._release(now)
 
     def next_timeout(self) -> float | None:
@@ -158,6 +174,7 @@ class AudioBuffer:
     def _hold(self, time: int, held: _Held) -> None:
         if time in self._held:
             self.counters.duplicates += 1
+            self.counters.repetitions_unused += held.repeated > 0
             return
         self._held[time] = held
         if len(self._held) > MAX_UNITS:
@@ -170,13 +187,15 @@ class AudioBuffer:
         while self._next is not None and self._held:
             held = self._held.pop(self._next, None)
             if held is not None:
+                self.counters.repetitions_unused += held.repeated > 0
                 units.append(self._unit(self._next, held.duration, held.payload))
                 self._next += held.duration
                 self._played = held
                 continue
             following = min(self._held)
             if following < self._next:
-                del self._held[following]  # it overlaps what has left
+                overlapping = self._held.pop(following)  # with what has left
+                self.counters.repetitions_unused += overlapping.repeated > 0
                 self.counters.late_packets += 1
                 continue
             silence = self._is_silence(following)
@@ -208,12 +227,13 @@ class AudioBuffer:
             return []
         if silence:
             return [self._unit(start, missing, None, silence=True)]
-        self.counters.concealments += 1
         held = self._held[following]
-        repeated = held.duration if self._repeats_previous(held.payload) else 0
+        repeated = held.repeated
+        self.counters.concealments += repeated != missing
         if not repeated or repeated > missing:
             self.counters.concealed += missing
             return [self._unit(start, missing, None)]
+        held.repeated = 0  # it is made use of
         self.counters.recovered += 1
         self.counters.concealed += missing - repeated
         last = self._unit(following - repeated, repeated, None, recovery=held.payload)
@@ -228,6 +248,7 @@ class AudioBuffer:
         recovery: bytes | None = None,
         silence: bool = False,
     ) -> AudioUnit:
+        self.counters.released += duration
         return AudioUnit(time & 0xFFFFFFFF, duration, payload, recovery, silence, self.playout.playout_at(time))
 
     def _begin_anew(self) -> None:

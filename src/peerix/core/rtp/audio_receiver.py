@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from peerix.core.rtp.audio_buffer import AudioBuffer, never_repeats
 from peerix.core.rtp.clock import SenderClock
-from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, AUDIO_DURATIONS, opus_has_fec, read_red, read_telephone_event
+from peerix.core.rtp.payload import AUDIO_CLOCK_RATES, AUDIO_DURATIONS, opus_repeated, read_red, read_telephone_event
 from peerix.core.rtp.reception import ReceptionStatistics
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ class AudioReceiver:
         if extended is not None and (self.buffer is None or payload_type != self.payload_type):
             if self.buffer is not None and extended < statistics.highest:
                 return None  # late, of the codec before
-            repeats = opus_has_fec if codec == "OPUS" else never_repeats
-            self.buffer = AudioBuffer(clock_rate, AUDIO_DURATIONS[codec], repeats)
+            repeated = opus_repeated if codec == "OPUS" else never_repeats
+            counters = None if self.buffer is None else self.buffer.counters  # of the same stream: they go on
+            self.buffer = AudioBuffer(clock_rate, AUDIO_DURATIONS[codec], repeated, counters=counters)
             self.payload_type = payload_type
         return extended
 

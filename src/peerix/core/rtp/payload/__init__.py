@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from peerix.core.rtp.payload.audio import AUDIO_CLOCK_RATES, AUDIO_DURATIONS
 from peerix.core.rtp.payload.av1 import Av1Depacketizer, Av1Packetizer, is_av1_key_frame
 from peerix.core.rtp.payload.h264 import H264Depacketizer, H264Packetizer, is_h264_key_frame
-from peerix.core.rtp.payload.opus import opus_duration, opus_has_fec, opus_is_dtx
+from peerix.core.rtp.payload.opus import opus_duration, opus_has_fec, opus_is_dtx, opus_repeated
 from peerix.core.rtp.payload.red import RedBlock, RedEncoder, read_red, write_red
 from peerix.core.rtp.payload.telephone_event import (
     TelephoneEvent,
@@ -76,6 +76,7 @@ __all__ = [
     "opus_duration",
     "opus_has_fec",
     "opus_is_dtx",
+    "opus_repeated",
     "read_red",
     "read_telephone_event",
     "vp8_size",

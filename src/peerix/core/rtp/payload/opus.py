@@ -32,6 +32,14 @@ def opus_duration(payload: bytes) -> int | None:
     return samples if 0 < samples <= _MAX_SAMPLES else None
 
 
+def opus_repeated(payload: bytes) -> int:
+    """Give the samples at 48 kHz before a packet that it repeats at a low bitrate (RFC 6716 section 2.1.7).
+
+    The first frame repeats the frame before it, which is only the last of the packet before where that has several.
+    """
+    return _frame_size(payload[0] >> 3) if opus_has_fec(payload) else 0
+
+
 def opus_has_fec(payload: bytes) -> bool:
     """Tell whether a packet repeats the one before at a low bitrate (in-band FEC, RFC 6716 section 4.2.4).
 
