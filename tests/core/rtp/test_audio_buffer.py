@@ -75,7 +75,72 @@ def test_a_packet_that_repeats_the_lost_one_is_told() -> None:
     assert times(units) == [(1, False), (2, False), (3, True)]
     assert [unit.recovery for unit in units] == [None, payload(3), None]
     assert made.counters.recovered == 1
-    assert made.counters.concealed == FRAME
+    assert (made.counters.concealments, made.counters.concealed) == (1, FRAME)
+
+
+def test_a_packet_may_repeat_only_a_part_of_the_lost_one() -> None:
+    """Hybrid Opus of 40 ms is two frames, and repeats one."""
+    made = buffer(fec=True)
+    put(made, 0)
+    made.insert(65_532, FIRST + 3 * FRAME & 0xFFFFFFFF, payload(3), 1.06)
+    units = made.handle_timeout(3.0)
+    assert [(unit.duration, unit.recovery) for unit in units[:2]] == [(FRAME, None), (FRAME, payload(3))]
+
+
+def test_a_packet_that_repeats_more_than_is_missing_is_not_made_use_of() -> None:
+    made = AudioBuffer(48_000, opus_duration, lambda _: 2 * FRAME)
+    put(made, 0)
+    put(made, 2)
+    (lost, _) = made.handle_timeout(3.0)
+    assert (lost.recovery, lost.duration) == (None, FRAME)
+    assert (made.counters.recovered, made.counters.concealed) == (0, FRAME)
+
+
+def test_a_hole_that_is_repeated_as_a_whole_is_no_concealment() -> None:
+    made = buffer(fec=True)
+    for index in (0, 2):
+        put(made, index)
+    made.handle_timeout(3.0)
+    assert (made.counters.recovered, made.counters.concealments, made.counters.concealed) == (1, 0, 0)
+
+
+def test_a_redundant_packet_is_preferred_to_one_that_repeats_it_at_a_low_bitrate() -> None:
+    made = buffer(fec=True)
+    put(made, 0)
+    assert put(made, 2) == []
+    assert made.insert_redundant(65_531, FIRST + FRAME, payload(1), 1.05) != []
+    assert made.counters.recovered == 0
+
+
+def test_a_redundant_packet_repeats_the_one_before_it_in_turn() -> None:
+    made = buffer(fec=True)
+    put(made, 0)
+    assert made.insert_redundant(65_532, FIRST + 2 * FRAME, payload(2), 1.06) == []
+    assert times(put(made, 3)) == []
+    units = made.handle_timeout(3.0)
+    assert [(unit.payload, unit.recovery) for unit in units] == [
+        (None, payload(2)),
+        (payload(2), None),
+        (payload(3), None),
+    ]
+
+
+def test_repetitions_are_counted_and_those_that_were_not_needed() -> None:
+    made = buffer(fec=True)
+    for index in (0, 1, 3):
+        put(made, index)
+    made.handle_timeout(3.0)
+    assert (made.counters.repetitions, made.counters.repetitions_unused) == (3, 2)
+    put(made, 2, 3.0)  # too late
+    assert (made.counters.repetitions, made.counters.repetitions_unused) == (4, 3)
+    made.insert_redundant(65_533, FIRST + 3 * FRAME, payload(3), 3.0)  # it came by itself
+    assert (made.counters.repetitions, made.counters.repetitions_unused) == (5, 4)
+
+
+def test_all_that_is_handed_out_is_counted() -> None:
+    made = buffer()
+    units = [unit for index in (0, 1, 3, 4) for unit in put(made, index)] + made.handle_timeout(3.0)
+    assert made.counters.released == sum(unit.duration for unit in units) == 5 * FRAME
 
 
 def test_a_pause_of_the_sender_is_no_loss() -> None:

@@ -14,6 +14,7 @@ from peerix.core.rtp.payload import (
     opus_duration,
     opus_has_fec,
     opus_is_dtx,
+    opus_repeated,
     read_red,
     read_telephone_event,
     write_red,
@@ -60,10 +61,26 @@ def test_in_band_repetition_is_found(payload: str, fec: bool) -> None:
     assert opus_has_fec(bytes.fromhex(payload)) is fec
 
 
+@pytest.mark.parametrize(
+    ("payload", "milliseconds"),
+    [
+        ("0840 01", 20),
+        ("1020 01", 40),  # SILK of 40 ms is one frame, which is repeated as a whole
+        ("0b02 40 01 02", 20),  # two frames of 20 ms: the last one before them
+        ("6940 01", 20),  # hybrid of 40 ms is two frames
+        ("0880 01", 0),
+        ("f840 01", 0),
+    ],
+)
+def test_in_band_repetition_is_of_one_frame(payload: str, milliseconds: int) -> None:
+    assert opus_repeated(bytes.fromhex(payload)) == milliseconds * 48
+
+
 @given(st.binary(max_size=12))
 def test_no_bytes_make_the_opus_readers_raise(payload: bytes) -> None:
     opus_duration(payload)
     opus_has_fec(payload)
+    opus_repeated(payload)
 
 
 def test_silence_is_told_by_its_size() -> None:

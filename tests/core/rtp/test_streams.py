@@ -330,6 +330,23 @@ def test_a_change_of_codec_changes_the_clock() -> None:
     assert receiving.statistics.clock_rate == 8000
 
 
+def test_a_change_of_payload_type_goes_on_counting() -> None:
+    receiving = AudioReceiver(AudioFormats({111: "OPUS", 112: "OPUS"}))
+    for number, payload_type in enumerate((111, 111, 112, 112)):
+        receiving.receive(RtpPacket(payload_type, False, number, number * 960, 1, b"\x78a"), NO_EXTENSIONS, 1.0)
+    assert receiving.buffer is not None
+    assert receiving.buffer.counters.packets == 4
+
+
+def test_lost_opus_is_handed_on_with_the_packet_that_repeats_it() -> None:
+    receiving = AudioReceiver(AUDIO)
+    repeating = b"\x08\x40" + bytes(20)
+    for number in (0, 2):
+        receiving.receive(RtpPacket(111, False, number, number * 960, 1, repeating), NO_EXTENSIONS, 1.0)
+    lost, _ = receiving.handle_timeout(2.0)
+    assert (lost.payload, lost.recovery) == (None, repeating)
+
+
 def test_audio_reports_go_to_their_source_only() -> None:
     receiving = AudioReceiver(AUDIO)
     receiving.receive_sender_report(SenderReport(1, 1 << 32, 0, 1, 1), 1.0)

@@ -60,7 +60,7 @@ class LibOpus:
 @cache
 def load_libopus() -> LibOpus | None:
     """Open the library; None when there is none."""
-    for path in _candidates():
+    for path in library_paths():
         try:
             return LibOpus(ctypes.CDLL(path))
         except (OSError, AttributeError):
@@ -68,7 +68,8 @@ def load_libopus() -> LibOpus | None:
     return None
 
 
-def _candidates() -> Iterator[str]:
+def library_paths() -> Iterator[str]:
+    """Give what may be the library, the best first."""
     packages = Path(av.__file__).parents[1]
     for pattern in _IN_WHEELS:
         yield from sorted(map(str, packages.glob(pattern)))

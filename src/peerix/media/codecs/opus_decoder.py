@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from av import AudioFrame
 
 from peerix.core.errors import PeerixError
-from peerix.core.rtp.payload import opus_is_dtx
+from peerix.core.rtp.payload import opus_is_dtx, opus_repeated
 from peerix.media.codecs.libopus import (
     BYTES_A_SAMPLE,
     GRAIN,
@@ -71,7 +71,7 @@ class OpusDecoder:
     def recover(self, time: float, duration: float, following: bytes) -> list[AudioFrame]:
         """Decode a lost piece from the packet behind it, which repeats it; empty when that cannot be."""
         samples = round(duration * SAMPLE_RATE)
-        if not 0 < samples <= MAX_SAMPLES or samples % GRAIN:
+        if not 0 < samples <= MAX_SAMPLES or samples % GRAIN or not opus_repeated(following):
             return []
         decoded, address = _new_frame(time, samples)
         if not self._state.recover(bytes(following), address, samples):
