@@ -54,7 +54,8 @@ def speech(seconds: float) -> Samples:
     for number in range(1, 30):
         voice += np.sin(number * phase) / number * np.exp(-(((number * 120 - 600) / 900) ** 2))
     voice *= np.clip(np.sin(2 * np.pi * 2.5 * at) + 0.6, 0, 1)
-    return voice / np.abs(voice).max() * 0.4
+    louder: Samples = voice / np.abs(voice).max() * 0.4
+    return louder
 
 
 def frames_of(samples: Samples) -> Iterable[av.AudioFrame]:

@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
     from tools.conformance.table import Mutation, Row
 
-COPIED = ("src", "tests", "tools", "protocol", "pyproject.toml", "README.md", "docs", "examples", "Makefile")
+COPIED = (
+    "src",
+    "tests",
+    "tools",
+    "protocol",
+    "pyproject.toml",
+    "README.md",
+    "docs",
+    "examples",
+    "benchmarks",
+    "Makefile",
+)
 TIME_LIMIT = 60.0
 """Seconds that one test may take."""
 
