@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-WRITE_SIZE = 1 << 20
-"""Bytes that are put together for the disk, as long as there are so many."""
+WRITE_SIZE = 1 << 16
+"""Bytes that are put together for the disk, as long as there are so many. Usual blocks are larger and stay as they are:
+to put a mebibyte together takes half as long as its checksum, since pages for it are cleared each time."""
 
 
 class FileRefusedError(PeerixError):
