@@ -26,7 +26,8 @@ PICTURES = 60
 FLICKER = (8, 10)
 """Of pictures that are hard to encode: the size of the blocks that flicker, and by how much at most."""
 
-TIME_BASE = Fraction(1, 90_000)
+CLOCK_RATE = 90_000
+TIME_BASE = Fraction(1, CLOCK_RATE)
 
 
 class Camera:
@@ -53,7 +54,7 @@ class Camera:
         self._count += 1
         shown = self._pictures[number]
         now = self.shown_at[number] = time.monotonic()
-        shown.pts, shown.time_base = round(now / TIME_BASE), TIME_BASE
+        shown.pts, shown.time_base = round(now * CLOCK_RATE), TIME_BASE
         return shown
 
     def age(self, frame: av.VideoFrame) -> float:

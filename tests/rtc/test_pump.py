@@ -134,3 +134,11 @@ async def test_a_deadline_that_moved_far_away_wakes_nobody() -> None:
 
 async def test_a_deadline_that_came_nearer_is_kept() -> None:
     assert await wake_ups(100.0, 0.01, waiting=0.5) == 1
+
+
+async def test_a_deadline_that_has_moved_on_a_little_is_slept_on_when_it_would_have_come() -> None:
+    assert await wake_ups(0.05, 0.99 * MUCH_LATER, waiting=0.3) == 0
+
+
+async def test_a_deadline_that_has_moved_on_a_little_is_kept() -> None:
+    assert await wake_ups(0.05, 0.3, waiting=1.0) == 1

@@ -183,7 +183,8 @@ class Pump:
                     port.start(self._task_group)
             try:
                 while True:
-                    await self._sleep()
+                    if not await self._sleep():
+                        continue
                     now = time.monotonic()
                     self._busy = True
                     self.session.handle_timeout(now)
@@ -191,7 +192,8 @@ class Pump:
             finally:
                 self.close_ports()
 
-    async def _sleep(self) -> None:
+    async def _sleep(self) -> bool:
+        """Sleep until something is due or to be sent; False when what was due has moved on."""
         # A deadline that woke us is kept even when it is gone by now: on a busy connection timers start and stop with
         # every message, and each start would be a wake-up.
         now = time.monotonic()
@@ -206,10 +208,14 @@ class Pump:
             until = current_time() + max(deadline - now, MIN_DELAY)
         with CancelScope(deadline=until) as self._sleep_scope:
             await self._wake.wait()
+        is_wanted = self._wake.is_set()
         if self._armed <= time.monotonic() or self._armed == math.inf:
             self._armed = 0.0
-        self._wake = Event()
-        self.flush_due = False
+        if is_wanted:
+            self._wake = Event()
+            self.flush_due = False
+        deadline = self.session.next_timeout()
+        return is_wanted or (deadline is not None and deadline <= time.monotonic())
 
 
 def _nothing() -> None:

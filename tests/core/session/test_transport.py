@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from peerix.core.dtls import DtlsRole, DtlsState, Fingerprint
-from peerix.core.session.transport import MAX_EARLY_DATAGRAMS
+from peerix.core.session.transport import MAX_EARLY_DATAGRAMS, MAX_MEDIA
 from tests.support.sessions import SimulatedPeer, negotiate
 from tests.support.simnet import Link, Network
 
@@ -113,3 +113,24 @@ def test_media_that_came_is_counted() -> None:
     receiver.receive(path[0], [(path[1], b"\x80" + bytes(99), 0), (STRANGER, b"\x80" + bytes(99), 0)], 100.0)
     assert receiver.take_media() == [b"\x80" + bytes(99)]
     assert receiver.counters.bytes_received == before + 100
+
+
+def test_media_of_one_buffer_are_counted_together() -> None:
+    receiver, _ = transport()
+    path = receiver.ice.send_path
+    assert path is not None
+    before = receiver.counters.packets_received
+    datagrams = [b"\x80" + bytes([number]) * 99 for number in range(3)] + [b"\x80" + bytes(49)]
+    receiver.receive(path[0], [(path[1], b"".join(datagrams), 100), (STRANGER, b"".join(datagrams), 100)], 100.0)
+    assert receiver.take_media() == datagrams
+    assert receiver.counters.packets_received == before + 4
+    assert receiver.counters.unauthenticated_dropped == 4
+
+
+def test_no_more_media_are_kept_than_one_wake_up_may_bring() -> None:
+    receiver, _ = transport()
+    path = receiver.ice.send_path
+    assert path is not None
+    buffer = (b"\x80" + bytes(19)) * 1000
+    receiver.receive(path[0], [(path[1], buffer, 20), (path[1], buffer, 20), (path[1], buffer, 20)], 100.0)
+    assert len(receiver.take_media()) == MAX_MEDIA

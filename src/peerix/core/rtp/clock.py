@@ -46,20 +46,21 @@ def signed_difference(a: int, b: int, bits: int) -> int:
 class Unwrapper:
     """Makes steady numbers of those that wrap at `bits` bits; each is taken as near the one before."""
 
-    __slots__ = ("_bits", "_last")
+    __slots__ = ("_half", "_last", "_mask")
 
     def __init__(self, bits: int) -> None:
-        self._bits = bits
+        self._half = 1 << bits - 1
+        self._mask = (1 << bits) - 1
         self._last: int | None = None
 
     def unwrap(self, number: int) -> int:
         """Give the steady number."""
         last = self._last
-        if last is None:
-            self._last = number
-        else:
-            self._last = last + signed_difference(number, last & (1 << self._bits) - 1, self._bits)
-        return self._last
+        if last is not None:
+            # As `signed_difference` does it; a call less for each packet.
+            number = last + (number - last + self._half & self._mask) - self._half
+        self._last = number
+        return number
 
 
 class SenderClock:

@@ -93,7 +93,7 @@ class PacketWriter:
         if not block:
             header = _PLAIN_HEADER.pack(_FIRST | flags, second, sequence_number, timestamp, self._ssrc)
             return header + payload + tail
-        words = _words(block)
+        words = len(block) + 3 >> 2
         header = _EXTENDED_HEADER.pack(
             _EXTENDED | flags,
             second,
@@ -103,7 +103,7 @@ class PacketWriter:
             ONE_BYTE_PROFILE if self._one_byte else TWO_BYTE_PROFILE,
             words,
         )
-        return header + block.ljust(4 * words, b"\0") + payload + tail
+        return b"".join((header, block.ljust(4 * words, b"\0"), payload, tail))
 
     def _two_byte(self, transport_sequence: int, send_time: int) -> bytes:
         block = b""

@@ -92,7 +92,8 @@ class ReceptionStatistics:
             self._begin(sequence_number)
             extended = sequence_number
         else:
-            distance = signed_difference(sequence_number, highest & 0xFFFF, 16)
+            # As `signed_difference` does it; a call less for each packet.
+            distance = (sequence_number - highest + 0x8000 & 0xFFFF) - 0x8000
             extended = highest + distance
             if not -MAX_MISORDER <= distance < MAX_DROPOUT:
                 if sequence_number != self._bad_sequence:
@@ -105,7 +106,11 @@ class ReceptionStatistics:
         self.octets += size
         if extended >= self.highest:
             self.highest = extended
-            self._measure_jitter(timestamp, now)
+            if self._last_arrival is not None:
+                then, before = self._last_arrival
+                ticks = (timestamp - before + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+                self.jitter += (abs((now - then) * self.clock_rate - ticks) - self.jitter) / 16
+            self._last_arrival = now, timestamp
         return extended
 
     def extend(self, sequence_number: int) -> int | None:
@@ -150,10 +155,3 @@ class ReceptionStatistics:
         self.received = 0
         self._told = (0, 0)
         self._last_arrival = None
-
-    def _measure_jitter(self, timestamp: int, now: float) -> None:
-        if self._last_arrival is not None:
-            then, before = self._last_arrival
-            distance = (now - then) * self.clock_rate - signed_difference(timestamp, before, 32)
-            self.jitter += (abs(distance) - self.jitter) / 16
-        self._last_arrival = now, timestamp

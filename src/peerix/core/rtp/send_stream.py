@@ -154,22 +154,22 @@ class SendStream:
     def write(self, packet: SentPacket, transport_sequence: int, now: float) -> bytes:
         """Write a packet that leaves now, for the first time."""
         packet.sent_at = now
-        self.statistics.count(1, len(packet.payload))
+        size = len(packet.payload)
+        self.statistics.count(1, size)
         if self._rtx_writer is not None:
             self._history.add(packet)
-        return self._counted(
-            self._writer.write(
-                packet.payload_type,
-                packet.marker,
-                packet.sequence_number,
-                packet.timestamp,
-                packet.payload,
-                transport_sequence,
-                abs_send_time(now),
-                marks=packet.marks,
-            ),
-            len(packet.payload),
+        written = self._writer.write(
+            packet.payload_type,
+            packet.marker,
+            packet.sequence_number,
+            packet.timestamp,
+            packet.payload,
+            transport_sequence,
+            abs_send_time(now),
+            marks=packet.marks,
         )
+        self.counters.header_octets += len(written) - size
+        return written
 
     def take_lost(self, sequence_numbers: Sequence[int], now: float) -> list[SentPacket]:
         """Give the packets that were asked for and can be sent again."""

@@ -121,13 +121,29 @@ class VideoBuffer:
         if len(self._packets) >= MAX_PACKETS:
             self._make_room()
         self._packets[extended] = packet
-        self._highest = max(self._highest, extended)
+        is_newest = extended > self._highest
+        if is_newest:
+            self._highest = extended
         if packet.payload and self._depacketizer.starts_key_frame(packet.payload):
             self._key_starts.add(extended)
             self._key_wish.seen_at = now
             if len(self._key_starts) > MAX_KEY_STARTS:
                 self._key_starts.remove(min(self._key_starts))
+        if is_newest and extended == self._scanned and self._continues(packet):
+            self._scanned = extended + 1
+            return []
         return self._release(now)
+
+    def _continues(self, packet: RtpPacket) -> bool:
+        """Whether the next packet in order only adds to the frame at `_next`: most do, and end nothing."""
+        first = None if self._next is None else self._packets.get(self._next)
+        return (
+            first is not None
+            and bool(packet.payload)
+            and bool(first.payload)
+            and not packet.marker
+            and packet.timestamp == first.timestamp
+        )
 
     def _count_past(self, extended: int) -> None:
         """Take a packet of what is over: too late, or once more."""

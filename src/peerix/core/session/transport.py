@@ -46,6 +46,7 @@ _RTP_FIRST = 128
 _RTP_LAST = 191
 _ALERT = 21
 _APPLICATION_DATA = b"\x17"
+_MEDIA = bytes(range(_RTP_FIRST, _RTP_LAST + 1))
 
 
 @dataclass(slots=True)
@@ -125,6 +126,8 @@ class Transport:
                     self.counters.bytes_received += len(data)
                 else:
                     self.counters.unauthenticated_dropped += 1
+            elif not firsts.strip(_MEDIA):
+                self._receive_media(port, source, data, segment_size)
             else:
                 self._receive_mixed(port, source, data, segment_size, plaintexts, now)
         self.counters.packets_received += len(plaintexts)
@@ -138,7 +141,7 @@ class Transport:
             datagram = data[start : start + step]
             first = datagram[0]
             if _RTP_FIRST <= first <= _RTP_LAST:
-                self._receive_media(port, source, datagram)
+                self._receive_media(port, source, datagram, 0)
                 continue
             if first <= _STUN_LAST:
                 asked = self.reflexive is not None and self.reflexive.receive_datagram(port, source, datagram, now)
@@ -159,16 +162,22 @@ class Transport:
             elif len(self._early) < MAX_EARLY_DATAGRAMS:
                 self._early.append(datagram)
 
-    def _receive_media(self, port: int, source: Address, datagram: bytes) -> None:
-        if not self.ice.is_known(port, source):
-            self.counters.unauthenticated_dropped += 1
-        elif len(self._media) < MAX_MEDIA:
-            self._media.append(datagram)
-            self.counters.packets_received += 1
-            self.counters.bytes_received += len(datagram)
-            if (traffic := self.ice.traffic(port, source)) is not None:
-                traffic.packets_received += 1
-                traffic.bytes_received += len(datagram)
+    def _receive_media(self, port: int, source: Address, data: bytes, segment_size: int) -> None:
+        """Keep the packets of media in a buffer: those of a frame come in one."""
+        step = segment_size or len(data)
+        datagrams = [data[start : start + step] for start in range(0, len(data), step)]
+        traffic = self.ice.traffic(port, source)
+        if traffic is None:
+            self.counters.unauthenticated_dropped += len(datagrams)
+            return
+        if len(self._media) + len(datagrams) > MAX_MEDIA:
+            del datagrams[max(MAX_MEDIA - len(self._media), 0) :]
+        count, size = len(datagrams), sum(map(len, datagrams))
+        self._media += datagrams
+        self.counters.packets_received += count
+        self.counters.bytes_received += size
+        traffic.packets_received += count
+        traffic.bytes_received += size
 
     def take_news(self) -> bool:
         """Whether anything but data and media came since the last call: what ICE and DTLS have may have changed."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from peerix.core.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pylibsrtp import Session
 
@@ -71,6 +71,14 @@ class SrtpSession:
         try:
             return self._outbound.protect(packet)
         except Exception as error:  # its Error and ValueError; the class is known only once it is loaded
+            raise _refused(error) from error
+
+    def protect_all(self, packets: Sequence[bytes]) -> list[bytes]:
+        """As `protect_rtp`, those of a frame one after the other."""
+        protect = self._outbound.protect
+        try:
+            return [protect(packet) for packet in packets]
+        except Exception as error:
             raise _refused(error) from error
 
     def protect_rtcp(self, packet: bytes) -> bytes:

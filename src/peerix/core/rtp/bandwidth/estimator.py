@@ -107,7 +107,9 @@ class BandwidthEstimator:
             self._heard_at = now
             self.prober.start(self._delay_based.bitrate, self._maximum, now)
         probe = self.prober.active
-        number = self.sent_packets.add(size, now, NO_PROBE if probe is None else probe.number)
+        if probe is None:
+            return self.sent_packets.add(size, now)
+        number = self.sent_packets.add(size, now, probe.number)
         self.prober.sent(size, now)
         return number
 

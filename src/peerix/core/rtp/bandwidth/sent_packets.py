@@ -58,7 +58,9 @@ class SentPackets:
         self._next = number + 1
         self._sent[number] = _Sent(size, now, probe)
         self.in_flight += size
-        self._forget(number - MAX_SENT)
+        gone = self._sent.pop(number - MAX_SENT, None)
+        if gone is not None and not gone.told_lost:
+            self.in_flight -= gone.size
         return number & 0xFFFF
 
     def receive(self, feedback: TransportFeedback, now: float) -> list[PacketResult]:
@@ -66,22 +68,18 @@ class SentPackets:
         base = self._next + signed_difference(feedback.base_sequence, self._next & 0xFFFF, 16)
         start = self._references.unwrap(feedback.reference_time & 0xFFFFFF) * TICKS_IN_REFERENCE
         results: list[PacketResult] = []
-        for index, ticks in enumerate(feedback.arrivals):
-            number = base + index
-            sent = self._sent.get(number)
+        find, forget = self._sent.get, self._sent.pop
+        for number, ticks in enumerate(feedback.arrivals, base):
+            sent = find(number)
             if sent is None or (ticks is None and sent.told_lost):
                 continue
             arrived_at = None if ticks is None else (start + ticks) * TICK
             results.append(PacketResult(number, sent.size, sent.sent_at, arrived_at, sent.probe))
+            if not sent.told_lost:
+                self.in_flight -= sent.size
             if ticks is None:
                 sent.told_lost = True
-                self.in_flight -= sent.size
             else:
-                self._forget(number)
+                forget(number)
                 self.round_trip_time = now - sent.sent_at
         return results
-
-    def _forget(self, number: int) -> None:
-        sent = self._sent.pop(number, None)
-        if sent is not None and not sent.told_lost:
-            self.in_flight -= sent.size

@@ -161,8 +161,16 @@ class TrendlineEstimator:
 
 def _slope(points: deque[tuple[float, float]]) -> float:
     """Fit a line by least squares."""
+    # From the first point on, so that squares of small numbers are summed up: one pass, and no generators.
+    origin_x, origin_y = points[0]
+    sum_x = sum_y = sum_xx = sum_xy = 0.0
+    for x, y in points:
+        x -= origin_x  # noqa: PLW2901
+        y -= origin_y  # noqa: PLW2901
+        sum_x += x
+        sum_y += y
+        sum_xx += x * x
+        sum_xy += x * y
     count = len(points)
-    mean_x = sum(x for x, _ in points) / count
-    mean_y = sum(y for _, y in points) / count
-    denominator = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / denominator if denominator else 0.0
+    denominator = sum_xx - sum_x * sum_x / count
+    return (sum_xy - sum_x * sum_y / count) / denominator if denominator > 0 else 0.0

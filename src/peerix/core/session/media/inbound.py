@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from peerix.core.deadlines import earliest
 from peerix.core.rtp.arrivals import ArrivalRecorder
 from peerix.core.rtp.bandwidth import RemoteEstimator
-from peerix.core.rtp.header_extensions import ExtensionMap
+from peerix.core.rtp.header_extensions import NO_EXTENSIONS, ExtensionMap
 from peerix.core.rtp.packet import read_packet
-from peerix.core.rtp.routing import Router
+from peerix.core.rtp.routing import MAX_LATCHED, Router
+from peerix.core.rtp.steady_header import SteadyHeader, foretell
 from peerix.core.rtp.timeline import SenderTimeline
 from peerix.core.session.media.receiving import Receiving
 
@@ -32,7 +33,7 @@ class Inbound:
     :ivar receiving: the sections that receive, by MID.
     """
 
-    __slots__ = ("_arrivals", "_extensions", "_remote", "_sender", "_ssrc", "octets", "receiving", "router")
+    __slots__ = ("_arrivals", "_extensions", "_remote", "_sender", "_ssrc", "_steady", "octets", "receiving", "router")
 
     def __init__(self, ssrc: int) -> None:
         self._ssrc = ssrc
@@ -40,6 +41,8 @@ class Inbound:
         self._arrivals = ArrivalRecorder(ssrc)
         self._remote = RemoteEstimator(ssrc)
         self._sender = SenderTimeline()
+        self._steady: dict[bytes, SteadyHeader] = {}
+        """What the headers of a source are foretold to be, by its SSRC as packets have it."""
         self.octets = 0
         """Bytes of all packets that came."""
         self.router = Router()
@@ -61,11 +64,23 @@ class Inbound:
             receiving[mid] = there
             extensions.update(parameters.extensions)
         self.receiving = receiving
+        self._steady.clear()
         self._extensions = ExtensionMap(sorted(extensions))
         self.router.set_sections([one.routes() for one in receiving.values()])
 
     def receive(self, data: bytes, now: float) -> list[ReceivedMedia]:
         """Take a packet and give what it makes whole."""
+        steady = self._steady.get(data[8:12])
+        if steady is None or (packet := steady.read(data)) is None:
+            return self._read(data, now)
+        self.octets += len(data)
+        if at := steady.sequence_at:
+            self._arrivals.receive(data[at] << 8 | data[at + 1], packet.ssrc, now)
+        route = steady.route
+        return self.receiving[route.mid].receive(route, packet, NO_EXTENSIONS, now)
+
+    def _read(self, data: bytes, now: float) -> list[ReceivedMedia]:
+        """Take a packet whose header was not foretold."""
         packet = read_packet(data)
         if packet is None:
             return []
@@ -77,8 +92,13 @@ class Inbound:
         if route is None:
             return []
         receiving = self.receiving[route.mid]
-        if extensions.abs_send_time is not None and receiving.tells_maximum:
-            self._remote.receive(extensions.abs_send_time, len(data) + IP_AND_UDP, now)
+        if receiving.tells_maximum:
+            if extensions.abs_send_time is not None:
+                self._remote.receive(extensions.abs_send_time, len(data) + IP_AND_UDP, now)
+        elif receiving.audio is None and (steady := foretell(packet, extensions, self._extensions, route)) is not None:
+            if len(self._steady) >= MAX_LATCHED:
+                self._steady.clear()
+            self._steady[data[8:12]] = steady
         return receiving.receive(route, packet, extensions, now)
 
     def handle_timeout(self, now: float) -> list[ReceivedMedia]:

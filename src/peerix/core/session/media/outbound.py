@@ -106,9 +106,13 @@ class Outbound:
     def packets_to_send(self, now: float) -> list[bytes]:
         """What leaves now, not yet encrypted."""
         packets: list[bytes] = []
+        if not self.sending and not self.pacer.queued_bytes:
+            return packets
         self._put_tones(now)
         for encoding, packet, is_again in self.pacer.take(now):
-            written = self._write(encoding, packet, is_again=is_again, now=now)
+            stream = encoding.stream
+            number = self._number(encoding, len(packet.payload) + stream.overhead + SRTP_OVERHEAD, now)
+            written = stream.write_again(packet, number, now) if is_again else stream.write(packet, number, now)
             if written is not None:
                 packets.append(written)
         if self.estimator.prober.active is not None:
@@ -117,16 +121,13 @@ class Outbound:
 
     def _put_tones(self, now: float) -> None:
         for sending in self.sending.values():
+            if sending.codec.codec.kind == "video":
+                continue
             at = sending.tones.next_timeout()
             if at is not None and now >= at:
                 encoding = next(iter(sending.encodings.values()))
                 for packet in sending.tone_packets(now):
                     self.pacer.put((encoding, packet, False), len(packet.payload), AUDIO)
-
-    def _write(self, encoding: Encoding, packet: SentPacket, *, is_again: bool, now: float) -> bytes | None:
-        stream = encoding.stream
-        number = self._number(encoding, len(packet.payload) + stream.overhead + SRTP_OVERHEAD, now)
-        return stream.write_again(packet, number, now) if is_again else stream.write(packet, number, now)
 
     def _number(self, encoding: Encoding, size: int, now: float) -> int:
         """The transport-wide number of a packet, where the other side tells what arrived."""
@@ -163,7 +164,7 @@ class Outbound:
         probe = self.estimator.prober.active
         if probe is not None and self._encoding_for_probes() is not None:
             times.append(probe.due_at + MIN_SLEEP)
-        times += [sending.tones.next_timeout() for sending in self.sending.values()]
+        times += [one.tones.next_timeout() for one in self.sending.values() if one.codec.codec.kind == "audio"]
         return earliest(times)
 
     def follow_estimate(self) -> float:

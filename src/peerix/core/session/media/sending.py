@@ -63,7 +63,7 @@ class Encoding:
         self.told_of_arrivals = False
         self._packetizer: VideoPacketizer | None = None
         self._packetizer_of = ""
-        self._said: HeaderExtensions | None = None
+        self._said: tuple[int, PlayoutDelay | None] | None = None
         self._request: int | None = None
 
     def packetize(self, bound: BoundCodec, frame: OutgoingFrame, delay: PlayoutDelay | None) -> list[SentPacket]:
@@ -100,13 +100,13 @@ class Encoding:
         """
         if bound.codec.kind == "audio":
             return None if frame.audio_level is None else HeaderExtensions(audio_level=frame.audio_level)
-        marks = HeaderExtensions(orientation=VideoOrientation(frame.rotation), playout_delay=delay)
+        wanted = (frame.rotation, delay)
         is_key = KEY_FRAME_TESTS[bound.codec.name.upper()](frame.data)
         self.stream.counters.key_frames += is_key
-        if marks == self._said and not is_key:
+        if wanted == self._said and not is_key:
             return None
-        self._said = marks
-        return marks
+        self._said = wanted
+        return HeaderExtensions(orientation=VideoOrientation(frame.rotation), playout_delay=delay)
 
 
 class Sending:

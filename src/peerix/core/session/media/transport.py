@@ -155,7 +155,7 @@ class MediaTransport:
             return []
         if self._is_idle(now):
             return []
-        packets = [srtp.protect_rtp(packet) for packet in self.outbound.packets_to_send(now)]
+        packets = srtp.protect_all(self.outbound.packets_to_send(now))
         # Behind them, since the first packet of a stream brings the first report of it.
         packets += (srtp.protect_rtcp(packet) for packet in self.reports.packets_to_send(self.inbound, now))
         self._due_at, self._has_news = self._find_due(), False
