@@ -173,8 +173,8 @@ async def test_what_the_system_does_not_take_leaves_later_and_in_order() -> None
                 await sleep(0.001)
         assert datagrams(await drain(receiver)) == [bytes([n]) * 10 for n in range(3)]
         assert port.backlog == 0
+        port.close()
         tasks.cancel_scope.cancel()
-    sock.close()
     receiver.close()
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anyio import Event, create_task_group, fail_after, get_current_task, sleep
+from anyio import Event, create_task_group, fail_after, get_current_task, sleep, sleep_forever
 from anyio.lowlevel import checkpoint, current_token
 
 from peerix.rtc.socket_reader import SocketReader
@@ -57,6 +57,37 @@ async def test_what_reading_raises_comes_out_of_run() -> None:
         ours.send(b"x")
         with fail_after(PATIENCE), pytest.raises(ZeroDivisionError, match="a bug"):
             await SocketReader(theirs, fail).run()
+
+
+async def test_what_reading_raises_comes_out_of_the_group_in_which_it_was_started() -> None:
+    with socket_pair() as (ours, theirs):
+
+        def fail() -> None:
+            theirs.recv(100)
+            message = "a bug"
+            raise ZeroDivisionError(message)
+
+        ours.send(b"x")
+        with fail_after(PATIENCE), pytest.raises(ExceptionGroup) as raised:
+            async with create_task_group() as tasks:
+                SocketReader(theirs, fail).start(tasks, "reader")
+                await sleep_forever()
+        assert raised.group_contains(ZeroDivisionError, match="a bug")
+
+
+async def test_closing_ends_what_was_started() -> None:
+    with socket_pair() as (ours, theirs):
+        got: list[bytes] = []
+        reader = SocketReader(theirs, lambda: got.append(theirs.recv(100)))
+        with fail_after(PATIENCE):
+            async with create_task_group() as tasks:
+                reader.start(tasks, "reader")
+                ours.send(b"1")
+                await until(lambda: bool(got))
+                reader.close()
+                ours.send(b"2")
+                await sleep(0.01)
+        assert got == [b"1"]
 
 
 async def test_closing_ends_run() -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from anyio import ClosedResourceError, create_task_group
+from anyio import ClosedResourceError
 
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import local_preferences
@@ -54,12 +54,12 @@ class Gatherer:
         """The sockets of this connection, and its parts of shared ones."""
         return [port for port in self._pump.ports if isinstance(port, UdpPort | MuxPort)]
 
-    async def run(self) -> None:
-        """Own the tasks until cancelled."""
-        async with create_task_group() as self._tasks:
-            if self._wanted:
-                self._start(self._tasks)
-            await self._follow_network(self._tasks)
+    async def run(self, tasks: TaskGroup) -> None:
+        """Work in `tasks` until cancelled."""
+        self._tasks = tasks
+        if self._wanted:
+            self._start(tasks)
+        await self._follow_network(tasks)
 
     async def _follow_network(self, tasks: TaskGroup) -> None:
         """Move with this host: ports on addresses that came, none on those that went, and a look at the path."""

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 1.0
 """Seconds that leaving the block waits for the other side to acknowledge what was sent."""
 
+_CHANNEL_EVENTS = (ChannelOpened, ChannelClosing, ChannelClosed, ChannelError)
 _MEDIA_EVENTS = (TracksChanged, FrameReceived, SoundReceived, ToneReceived, KeyFrameRequested, BitrateChanged)
 
 GOODBYE_REPEAT = 0.05
@@ -154,8 +155,8 @@ class PeerConnection(AsyncContextManagerMixin):
         # The packets flow in a scope of their own: a goodbye needs them, whoever is cancelled.
         with CancelScope(shield=True):
             async with create_task_group() as pump_tasks:
-                pump_tasks.start_soon(self._pump.run, name="packet pump")
-                pump_tasks.start_soon(self._gatherer.run, name="gatherer")
+                pump_tasks.start_soon(self._pump.run, pump_tasks, name="packet pump")
+                pump_tasks.start_soon(self._gatherer.run, pump_tasks, name="gatherer")
                 try:
                     await self._own()
                 finally:
@@ -435,7 +436,7 @@ class PeerConnection(AsyncContextManagerMixin):
         for event in events:
             if isinstance(event, ChannelMessage):
                 deliver(event)
-            elif isinstance(event, ChannelOpened | ChannelClosing | ChannelClosed | ChannelError):
+            elif isinstance(event, _CHANNEL_EVENTS):
                 self._channels.dispatch(event)
             elif isinstance(event, ChannelReceived):
                 self._hub.emit(DataChannelReceived(self._channels.receive(event.channel)))

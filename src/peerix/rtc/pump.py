@@ -2,8 +2,8 @@
 
 A wake-up is: read a batch, let the session work on it, hand out its events, send what it wants to send, set the
 timer. There is one clock reading and one flush a wake-up. What is sent between wake-ups is sent at once when the
-session is idle, so that a lone message leaves without delay; otherwise the pump's task is woken and sends all that
-came together.
+session is idle, so that a lone message leaves without delay; otherwise the alarm rings at the loop's next turn and all
+that came together is sent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from anyio import CancelScope, Event, create_task_group, current_time
-
+from peerix.rtc.alarm import Alarm
 from peerix.rtc.udp_port import UdpPort
 
 if TYPE_CHECKING:
@@ -37,22 +36,21 @@ connection timers start and stop with every message. An idle one sleeps on when 
 
 
 class Pump:
-    """The tasks of one connection: a reader for each port and one for the clock and late flushes.
+    """The readers of the ports of one connection, its clock, and its late flushes.
 
     :param dispatch: gets every batch of events that the session reports; must not block or raise.
     :ivar after_flush: called at the end of every wake-up.
-    :ivar flush_due: the task is about to send all that has come together: who adds to that need not say so.
+    :ivar flush_due: the alarm is about to send all that has come together: who adds to that need not say so.
     """
 
     __slots__ = (
+        "_alarm",
         "_armed",
         "_busy",
         "_dispatch",
         "_next_port",
         "_ports",
-        "_sleep_scope",
         "_task_group",
-        "_wake",
         "after_flush",
         "flush_due",
         "session",
@@ -65,8 +63,7 @@ class Pump:
         self._ports: dict[int, Port] = {}
         self._next_port = 0
         self._task_group: TaskGroup | None = None
-        self._wake = Event()
-        self._sleep_scope = CancelScope()
+        self._alarm = Alarm(self._wake_up)
         self._armed = 0.0
         self._busy = False
         self.flush_due = False
@@ -141,7 +138,7 @@ class Pump:
 
     def _flush_soon(self) -> None:
         self.flush_due = True
-        self._wake.set()
+        self._alarm.ring_soon()
 
     def _flush(self, now: float) -> None:
         session = self.session
@@ -166,56 +163,49 @@ class Pump:
         if sent and (events := session.poll_events()):
             self._dispatch(events)
         self.after_flush()
-        self._arm(session.next_timeout(), now)
+        if self._armed:
+            self._arm(session.next_timeout(), now)
 
     def _arm(self, deadline: float | None, now: float) -> None:
-        """Let the task sleep shorter, or much longer: to wake it for that would cost ten times as much."""
+        """Let the alarm ring earlier, or much later: each time that is set costs more than most wake-ups."""
         armed = self._armed
-        if deadline is not None and (deadline < armed or (armed and deadline > armed + MUCH_LATER)):
+        if deadline is not None and (deadline < armed or deadline > armed + MUCH_LATER):
             self._armed = deadline
-            self._sleep_scope.deadline = current_time() + max(deadline - now, MIN_DELAY)
+            self._alarm.set(max(deadline - now, MIN_DELAY))
 
-    async def run(self) -> None:
-        """Run the ports and the clock until cancelled."""
-        async with create_task_group() as self._task_group:
-            for port in self._ports.values():
-                if isinstance(port, UdpPort):
-                    port.start(self._task_group)
-            try:
-                while True:
-                    if not await self._sleep():
-                        continue
-                    now = time.monotonic()
-                    self._busy = True
-                    self.session.handle_timeout(now)
-                    self.finish(now)
-            finally:
-                self.close_ports()
+    async def run(self, tasks: TaskGroup) -> None:
+        """Run the clock, and the ports in `tasks`, until cancelled."""
+        self._task_group = tasks
+        for port in self._ports.values():
+            if isinstance(port, UdpPort):
+                port.start(tasks)
+        try:
+            self._set_alarm(self.session.next_timeout(), time.monotonic())
+            await self._alarm.run()
+        finally:
+            self.close_ports()
 
-    async def _sleep(self) -> bool:
-        """Sleep until something is due or to be sent; False when what was due has moved on."""
-        # A deadline that woke us is kept even when it is gone by now: on a busy connection timers start and stop with
-        # every message, and each start would be a wake-up.
+    def _wake_up(self) -> None:
         now = time.monotonic()
+        if not self.flush_due and ((deadline := self.session.next_timeout()) is None or deadline > now):
+            self._set_alarm(deadline, now)  # what was due has moved on
+            return
+        self.flush_due = False
+        armed, self._armed = self._armed, 0.0
+        self._busy = True
+        self.session.handle_timeout(now)
+        self.finish(now)
+        # A deadline that is gone by now is kept when something else has woken us: on a busy connection timers start and
+        # stop with every message, and each start would be a wake-up.
         deadline = self.session.next_timeout()
-        if self._armed > now and (deadline is None or self._armed < deadline):
-            deadline = self._armed
-        if deadline is None:
-            self._armed = math.inf
-            until = math.inf
+        if self._alarm.is_set and now < armed and (deadline is None or armed <= deadline):
+            self._armed = armed
         else:
-            self._armed = deadline
-            until = current_time() + max(deadline - now, MIN_DELAY)
-        with CancelScope(deadline=until) as self._sleep_scope:
-            await self._wake.wait()
-        is_wanted = self._wake.is_set()
-        if self._armed <= time.monotonic() or self._armed == math.inf:
-            self._armed = 0.0
-        if is_wanted:
-            self._wake = Event()
-            self.flush_due = False
-        deadline = self.session.next_timeout()
-        return is_wanted or (deadline is not None and deadline <= time.monotonic())
+            self._set_alarm(deadline, now)
+
+    def _set_alarm(self, deadline: float | None, now: float) -> None:
+        self._armed = math.inf if deadline is None else deadline
+        self._alarm.set(max(self._armed - now, MIN_DELAY))
 
 
 def _nothing() -> None:

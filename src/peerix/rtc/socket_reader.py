@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from anyio.abc import TaskGroup
+
 CANCELLATION_EVERY = 8
 """Wake-ups of a task between two looks for a cancellation, each of which goes through all scopes around the task."""
 
@@ -31,14 +33,25 @@ class SocketReader:
         `run`.
     """
 
-    __slots__ = ("_ended", "_failure", "_loop", "_read", "_sock")
+    __slots__ = ("_ended", "_failure", "_loop", "_read", "_sock", "_tasks")
 
     def __init__(self, sock: socket.socket, read: Callable[[], None]) -> None:
         self._sock = sock
         self._read = read
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: TaskGroup | None = None
         self._ended = Event()
         self._failure: BaseException | None = None
+
+    def start(self, tasks: TaskGroup, name: str) -> None:
+        """Watch until `close`, which is to be called before the group ends; what reading raises ends the group."""
+        loop = current_token().native_token
+        if self._sock.fileno() < 0:
+            return
+        if isinstance(loop, asyncio.AbstractEventLoop) and self._watch(loop):
+            self._tasks = tasks
+        else:
+            tasks.start_soon(self.run, name=name)
 
     async def run(self) -> None:
         """Watch until cancelled, or until `close`."""
@@ -73,6 +86,8 @@ class SocketReader:
         except BaseException as error:  # noqa: BLE001 - `run` raises it
             self._failure = error
             self._stop_watching()
+            if self._tasks is not None:
+                self._tasks.start_soon(self._until_ended, name="failed reader of a socket")
 
     def _stop_watching(self) -> None:
         if self._loop is not None:

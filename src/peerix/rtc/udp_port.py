@@ -55,9 +55,9 @@ class Port(Protocol):
 
 
 class UdpPort:
-    """A bound UDP socket, the task that reads it, and what waits to be written.
+    """A bound UDP socket, what reads it, and what waits to be written.
 
-    Tasks run in the task group given to `start`; `close` ends them.
+    Tasks run in the task group given to `start`; `close`, which is to be called before that group ends, ends them.
 
     :param port_id: the number by which the session knows this port.
     """
@@ -76,7 +76,7 @@ class UdpPort:
     def start(self, task_group: TaskGroup) -> None:
         """Begin to read."""
         self._task_group = task_group
-        task_group.start_soon(self._reader.run, name=f"UDP port {self.socket.address}")
+        self._reader.start(task_group, f"UDP port {self.socket.address}")
 
     @property
     def blocked(self) -> bool:

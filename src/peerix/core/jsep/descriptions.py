@@ -68,8 +68,8 @@ class Descriptions:
         """Give the descriptions after `described` was set; an answer makes its offer and itself current."""
         if described.type != "answer":
             if side is Side.LOCAL:
-                return replace(self, pending_local=described)
-            return replace(self, pending_remote=described)
+                return Descriptions(self.current_local, self.current_remote, described, self.pending_remote)
+            return Descriptions(self.current_local, self.current_remote, self.pending_local, described)
         if side is Side.LOCAL:
             return Descriptions(current_local=described, current_remote=self.pending_remote)
         return Descriptions(current_local=self.pending_local, current_remote=described)

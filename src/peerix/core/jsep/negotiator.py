@@ -364,6 +364,8 @@ class Negotiator:
         after = self._transceivers.receiving
         added = tuple(transceiver for transceiver in after if transceiver not in before)
         removed = tuple(transceiver for transceiver in before if transceiver not in after)
+        if not added and not removed:
+            return applied
         return replace(applied, tracks=TrackChanges(added, removed))
 
     def _serves(self, section: MediaSection) -> bool:
