@@ -16,9 +16,9 @@ import struct
 import sys
 from typing import TYPE_CHECKING, TypeAlias
 
-from peerix.core.datachannel import ChannelMessage, ChannelReceived
+from peerix.core.datachannel import ChannelMessage, ChannelMessages, ChannelReceived
 from peerix.core.dtls import Certificate, OpenSslDtls
-from peerix.core.sctp import Association, MessageReceived, SctpConfig
+from peerix.core.sctp import Association, MessageReceived, MessagesReceived, SctpConfig
 from peerix.core.session import ConnectionState, GatheringNeeded, Session
 from peerix.core.session.media import FrameReceived, SessionMedia
 
@@ -121,6 +121,9 @@ class Associations:
             if isinstance(event, MessageReceived):
                 received += 1
                 b.release(len(event.data))
+            elif isinstance(event, MessagesReceived):
+                received += len(event.messages)
+                b.release(sum(map(len, event.messages)))
         a.receive_packets(b.packets_to_send(self.now, FLUSH), self.now)
         a.poll_events()
         for end in self.ends:
@@ -194,6 +197,9 @@ class Sessions:
             for event in events:
                 if isinstance(event, ChannelMessage):
                     self.messages += 1
+                    end.association.release(event.size)
+                elif isinstance(event, ChannelMessages):
+                    self.messages += len(event.messages)
                     end.association.release(event.size)
                 elif isinstance(event, FrameReceived):
                     self.frames += 1

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.machine import describe_machine
-from peerix.core.sctp import Association, MessageReceived, SctpConfig
+from peerix.core.sctp import Association, MessageReceived, MessagesReceived, SctpConfig
 
 PACKETS_PER_FLUSH = 64
 HIGH_WATER = 4_194_304
@@ -100,6 +100,11 @@ def measure(case: Case, seconds: float) -> Figure:
                 received += len(event.data)
                 messages += 1
                 b.release(len(event.data))
+            elif isinstance(event, MessagesReceived):
+                size = sum(map(len, event.messages))
+                received += size
+                messages += len(event.messages)
+                b.release(size)
         a.receive_packets(b.packets_to_send(now, PACKETS_PER_FLUSH), now)
         for association in (a, b):
             deadline = association.next_timeout()

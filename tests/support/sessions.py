@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, TypeAlias
 
-from peerix.core.datachannel import ChannelClosed, ChannelMessage, ChannelOpened, ChannelReceived
+from peerix.core.datachannel import ChannelClosed, ChannelMessage, ChannelMessages, ChannelOpened, ChannelReceived
 from peerix.core.dtls import Fingerprint
 from peerix.core.session import ConnectionStateChanged, GatheringNeeded, LocalCandidate, Session, TracksChanged
 from peerix.core.session.media import (
@@ -98,6 +98,10 @@ class SimulatedPeer:
         elif isinstance(event, ChannelMessage):
             self.messages.setdefault(event.channel.label, []).append(event.data)
             self.arrivals.append(now)
+            self.session.association.release(event.size)
+        elif isinstance(event, ChannelMessages):
+            self.messages.setdefault(event.channel.label, []).extend(event.messages)
+            self.arrivals += [now] * len(event.messages)
             self.session.association.release(event.size)
         elif isinstance(event, ChannelOpened | ChannelReceived):
             self.channels[event.channel.label] = event.channel

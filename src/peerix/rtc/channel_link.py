@@ -14,6 +14,7 @@ from peerix.core.datachannel import (
     ChannelClosed,
     ChannelClosing,
     ChannelMessage,
+    ChannelMessages,
     ChannelOpened,
     ReadyState,
 )
@@ -183,10 +184,13 @@ class ChannelLink:
         broken = self._session.connection_state is ConnectionState.FAILED
         return BrokenResourceError() if broken else EndOfStream()
 
-    def deliver(self, event: ChannelMessage) -> None:
-        """Hand a message to its channel; `finish_batch` follows."""
+    def deliver(self, event: ChannelMessage | ChannelMessages) -> None:
+        """Hand messages to their channel; `finish_batch` follows."""
         receiver = self._shells[event.channel]
-        receiver.deliver(event.data, event.size)
+        if isinstance(event, ChannelMessages):
+            receiver.deliver_all(event.messages, event.size)
+        else:
+            receiver.deliver(event.data, event.size)
         self._touched[receiver] = None
 
     def dispatch(self, event: ChannelEvent) -> None:

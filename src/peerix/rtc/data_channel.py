@@ -51,6 +51,10 @@ RELEASE_AT_ONCE = 32 * 1024
 """Bytes read that are put back on the receive window together, unless all has been read before."""
 
 
+_Sized: TypeAlias = tuple[Message, int]
+"""A message whose length is not what it holds of the receive window: text, and what is no longer a part of it."""
+
+
 class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
     """A data channel of a `PeerConnection` (W3C RTCDataChannel); made by it, never by hand.
 
@@ -76,7 +80,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
     def __init__(self, channel: Channel, link: ChannelLink) -> None:
         self._channel = channel
         self._link = link
-        self._inbox: deque[tuple[Message, int]] = deque()
+        self._inbox: deque[bytes | _Sized] = deque()
         self._receiver: Callable[[Message, int], None] | None = None
         self._finish_batch: Callable[[], None] | None = None
         self._held = 0  # bytes put on the window (below 0: taken off it) that the link does not know of yet
@@ -323,8 +327,13 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
 
     def _take(self) -> Message:
         inbox = self._inbox
-        message, size = inbox.popleft()
-        self._held -= size
+        item = inbox.popleft()
+        if isinstance(item, bytes):
+            message: Message = item
+            self._held -= len(item) + MESSAGE_OVERHEAD
+        else:
+            message, size = item
+            self._held -= size
         if not inbox or self._held <= -RELEASE_AT_ONCE:
             self._settle()
         return message
@@ -357,7 +366,8 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         if receiver is None or not self._inbox:
             return
         while self._inbox:
-            message, size = self._inbox.popleft()
+            item = self._inbox.popleft()
+            message, size = (item, len(item) + MESSAGE_OVERHEAD) if isinstance(item, bytes) else item
             if size:
                 self._held -= MESSAGE_OVERHEAD
             receiver(message, max(size - MESSAGE_OVERHEAD, 0))
@@ -387,7 +397,20 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
             self._receiver(message, size)
             return
         self._held += MESSAGE_OVERHEAD
-        self._inbox.append((message, size + MESSAGE_OVERHEAD))
+        self._inbox.append(message if isinstance(message, bytes) else (message, size + MESSAGE_OVERHEAD))
+
+    def deliver_all(self, messages: list[bytes], size: int) -> None:
+        """Called by the connection with binary messages that came together, of `size` bytes in all."""
+        counters = self.counters
+        counters.messages_received += len(messages)
+        counters.bytes_received += size
+        receiver = self._receiver
+        if receiver is None:
+            self._held += MESSAGE_OVERHEAD * len(messages)
+            self._inbox.extend(messages)
+            return
+        for message in messages:
+            receiver(message, len(message))
 
     def finish_batch(self) -> None:
         """Called by the connection after the last message of those that came together."""
@@ -407,9 +430,10 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         """Called by the connection when the channel is closing or closed: nobody waits on it any longer."""
         if self._channel.state is ReadyState.CLOSED:
             # Nothing more comes; what is unread is the user's, and no longer a part of the window.
-            self._held -= sum(size for _, size in self._inbox)
+            unread = [item if isinstance(item, tuple) else (item, len(item) + MESSAGE_OVERHEAD) for item in self._inbox]
+            self._held -= sum(size for _, size in unread)
             self._settle()
-            self._inbox = deque((message, 0) for message, _ in self._inbox)
+            self._inbox = deque((message, 0) for message, _ in unread)
         self._opened.set()
         if self._readable is not None:
             self._readable.set()

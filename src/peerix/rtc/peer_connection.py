@@ -24,6 +24,7 @@ from peerix.core.datachannel import (
     ChannelClosing,
     ChannelError,
     ChannelMessage,
+    ChannelMessages,
     ChannelOpened,
     ChannelReceived,
 )
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 DRAIN_TIMEOUT = 1.0
 """Seconds that leaving the block waits for the other side to acknowledge what was sent."""
 
+_MESSAGE_EVENTS = (ChannelMessage, ChannelMessages)
 _CHANNEL_EVENTS = (ChannelOpened, ChannelClosing, ChannelClosed, ChannelError)
 _MEDIA_EVENTS = (TracksChanged, FrameReceived, SoundReceived, ToneReceived, KeyFrameRequested, BitrateChanged)
 
@@ -432,10 +434,9 @@ class PeerConnection(AsyncContextManagerMixin):
     # -- for the pump
 
     def _dispatch(self, events: list[SessionEvent]) -> None:
-        deliver = self._channels.deliver
         for event in events:
-            if isinstance(event, ChannelMessage):
-                deliver(event)
+            if isinstance(event, _MESSAGE_EVENTS):
+                self._channels.deliver(event)
             elif isinstance(event, _CHANNEL_EVENTS):
                 self._channels.dispatch(event)
             elif isinstance(event, ChannelReceived):

@@ -11,6 +11,7 @@ from peerix.core.sctp import (
     AssociationEvent,
     AssociationState,
     MessageReceived,
+    MessagesReceived,
     NewReno,
     SctpConfig,
     is_probe,
@@ -18,7 +19,7 @@ from peerix.core.sctp import (
 from tests.support.simnet import Fragmentable, Link, Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from peerix.core.sctp.delivery import DeliverySample
     from tests.support.simnet import Datagram
@@ -61,7 +62,7 @@ class End:
         self.poll(now)
 
     def poll(self, now: float) -> None:
-        for event in self.association.poll_events():
+        for event in singly(self.association.poll_events()):
             if isinstance(event, MessageReceived):
                 self.messages.append((event.stream_id, event.data))
                 self.arrivals.append(now)
@@ -169,9 +170,19 @@ def connected(config: SctpConfig | None = None, b_config: SctpConfig | None = No
     return a, b
 
 
+def singly(events: Iterable[AssociationEvent]) -> Iterator[AssociationEvent]:
+    """The events with one for each message."""
+    for event in events:
+        if isinstance(event, MessagesReceived):
+            for data in event.messages:
+                yield MessageReceived(event.stream_id, event.ppid, data)
+        else:
+            yield event
+
+
 def received(end: Association) -> list[MessageReceived]:
     """What arrived; everything else that happened is dropped."""
-    messages = [event for event in end.poll_events() if isinstance(event, MessageReceived)]
+    messages = [event for event in singly(end.poll_events()) if isinstance(event, MessageReceived)]
     for message in messages:
         end.release(len(message.data))
     return messages

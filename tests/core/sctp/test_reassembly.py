@@ -87,7 +87,7 @@ def test_stream_numbers_wrap(interleaving: bool) -> None:
     a._outbound.queue.stream(0).next_ordered = near_the_end
     established = b._dispatch.established
     assert established is not None
-    established.inbound.inbox._next[0] = near_the_end
+    established.inbound.inbox.expected[0] = near_the_end
     for number in range(5):
         a.send_message(0, 53, bytes([number]), now=START)
     packets = a.packets_to_send(START, 8)

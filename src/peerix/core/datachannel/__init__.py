@@ -8,6 +8,7 @@ from peerix.core.datachannel.events import (
     ChannelError,
     ChannelEvent,
     ChannelMessage,
+    ChannelMessages,
     ChannelOpened,
     ChannelReceived,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "ChannelError",
     "ChannelEvent",
     "ChannelMessage",
+    "ChannelMessages",
     "ChannelOpened",
     "ChannelReceived",
     "DataChannels",

@@ -26,6 +26,7 @@ from peerix.core.datachannel.events import (
     ChannelError,
     ChannelEvent,
     ChannelMessage,
+    ChannelMessages,
     ChannelOpened,
     ChannelReceived,
 )
@@ -42,6 +43,7 @@ from peerix.core.sctp.events import (
     AssociationEstablished,
     AssociationEvent,
     MessageReceived,
+    MessagesReceived,
     StreamsReset,
     StreamsResetDone,
 )
@@ -206,8 +208,21 @@ class DataChannels:
                     append(ChannelMessage(channel, data, len(data)))
                 else:
                     self._receive(channel, event, now)
+            elif isinstance(event, MessagesReceived):
+                self._receive_run(event, now)
             else:
                 self._handle_event(event, now)
+
+    def _receive_run(self, run: MessagesReceived, now: float) -> None:
+        """Take messages that came one after the other."""
+        channel = self._registry.get(run.stream_id)
+        if channel is not None and run.ppid == PPID_BINARY and channel.state is ReadyState.OPEN:
+            channel.confirmed = True
+            self._events.append(ChannelMessages(channel, run.messages, sum(map(len, run.messages))))
+            return
+        for data in run.messages:
+            # One of them may open the channel, or end it.
+            self._receive(self._registry.get(run.stream_id), MessageReceived(run.stream_id, run.ppid, data), now)
 
     def _handle_event(self, event: AssociationEvent, now: float) -> None:
         if isinstance(event, AssociationEstablished):

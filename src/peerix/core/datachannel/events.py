@@ -36,6 +36,18 @@ class ChannelMessage:
 
 
 @dataclass(slots=True)
+class ChannelMessages:
+    """Binary messages that came one after the other: what many `ChannelMessage` would say.
+
+    :ivar size: bytes that they hold of the receive window.
+    """
+
+    channel: Channel
+    messages: list[bytes]
+    size: int
+
+
+@dataclass(slots=True)
 class ChannelClosing:
     """The peer closes the channel: nothing more can be sent on it."""
 
@@ -58,5 +70,11 @@ class ChannelError:
 
 
 ChannelEvent: TypeAlias = (
-    ChannelOpened | ChannelReceived | ChannelMessage | ChannelClosing | ChannelClosed | ChannelError
+    ChannelOpened
+    | ChannelReceived
+    | ChannelMessage
+    | ChannelMessages
+    | ChannelClosing
+    | ChannelClosed
+    | ChannelError
 )

@@ -16,6 +16,7 @@ from peerix.core.sctp.events import (
     AssociationEvent,
     MessageAbandoned,
     MessageReceived,
+    MessagesReceived,
     StreamsReset,
     StreamsResetDone,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Cubic",
     "MessageAbandoned",
     "MessageReceived",
+    "MessagesReceived",
     "NewReno",
     "ReceivedCounters",
     "SctpConfig",

@@ -38,6 +38,8 @@ class Association:
     :param max_packet_size: of a whole SCTP packet, that is the plaintext of one DTLS record.
     :param config: settings.
     :ivar counters: plain counts.
+    :ivar put: queues an ordered message of unlimited reliability, by stream id, PPID, data and size; nothing is checked,
+        so only while the association is established.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Association:
         "_wire",
         "config",
         "counters",
+        "put",
     )
 
     def __init__(
@@ -71,6 +74,7 @@ class Association:
         self._outbound = Outbound(
             self._wire, self._handshake.initial_tsn, max_packet_size, config, self._events, self.counters.sent
         )
+        self.put = self._outbound.queue.put
         self._dispatch = Dispatch(
             self._wire,
             self._handshake,
@@ -140,7 +144,7 @@ class Association:
     def unacknowledged_amount(self, stream_id: int) -> int:
         """User bytes of one stream that the peer has not acknowledged, those never sent included."""
         stream = self._outbound.queue.streams.get(stream_id)
-        return 0 if stream is None else stream.unacked
+        return 0 if stream is None else stream.queued + stream.unacked
 
     def connect(self, now: float) -> None:
         """Open the association; in WebRTC both sides do (RFC 8831 section 6.2)."""

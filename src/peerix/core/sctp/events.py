@@ -28,6 +28,18 @@ class MessageReceived:
 
 
 @dataclass(slots=True)
+class MessagesReceived:
+    """Whole messages that came one after the other on a stream, at least two: what many `MessageReceived` would say.
+
+    An object for each was a tenth of what a small message cost.
+    """
+
+    stream_id: int
+    ppid: int
+    messages: list[bytes]
+
+
+@dataclass(slots=True)
 class MessageAbandoned:
     """A message of limited reliability was given up before the peer had all of it (RFC 3758 section 3.5)."""
 
@@ -65,5 +77,11 @@ class AssociationClosed:
 
 
 AssociationEvent: TypeAlias = (
-    AssociationEstablished | MessageReceived | MessageAbandoned | StreamsReset | StreamsResetDone | AssociationClosed
+    AssociationEstablished
+    | MessageReceived
+    | MessagesReceived
+    | MessageAbandoned
+    | StreamsReset
+    | StreamsResetDone
+    | AssociationClosed
 )

@@ -54,7 +54,7 @@ class Heartbeat:
         if self._due is None or now < self._due:
             return
         recovery = self._recovery
-        if recovery.outstanding.chunks:
+        if recovery.outstanding.is_waiting:
             # What is sent shows whether the path works; its timeouts are counted.
             self._nonce = b""
             self._due = now + self._interval

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peerix.core.sctp.chunks import DATA, FLAG_IMMEDIATE, I_DATA, ForwardTsn, write_sack
+from peerix.core.sctp.chunks import DATA, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED, I_DATA, ForwardTsn, write_sack
 from peerix.core.sctp.inbox import Inbox
 from peerix.core.sctp.interleaved import InterleavedReassembly
 from peerix.core.sctp.intervals import unwrap
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from peerix.core.sctp.window import ReceiveWindow
 
 _BEYOND_32_BITS = 1 << 32
+_WHOLE = FLAG_BEGIN | FLAG_END
+_WHOLE_UNORDERED = _WHOLE | FLAG_UNORDERED
 
 
 class Inbound:
@@ -78,6 +80,7 @@ class Inbound:
         begin, size = offset, len(packet)
         limit = size - header_size
         ends = received.tsns.ends
+        small = len(ends) == 1
         while offset < limit:
             found, flags, length, tsn, stream, number, last = unpack(packet, offset)
             stop = offset + length
@@ -88,6 +91,13 @@ class Inbound:
             if flags & FLAG_IMMEDIATE:
                 received.urgent = True
             following = ends[-1] + 1
+            if small and stop < limit and flags & _WHOLE_UNORDERED == _WHOLE:
+                # More follows in the packet, so this is a small message, and they may be many.
+                after = self._receive_run(packet, offset, following)
+                if after:
+                    offset = after
+                    continue
+                small = False
             if following & 0xFFFFFFFF == tsn and following - ends[0] <= MAX_TSN_AHEAD:
                 ends[-1] = following
                 self._deliver(following, flags, stream, number, last, packet[offset + header_size : stop])
@@ -99,6 +109,41 @@ class Inbound:
             offset = (stop + 3) & ~3
         if offset != begin:
             received.packets += 1
+        return offset
+
+    def _receive_run(self, packet: bytes, offset: int, following: int) -> int:
+        """Take whole messages of one stream from `offset` on as long as they are in order; return where these end.
+
+        Small messages arrive by this loop: TSNs, window and the layers above see them all at once. Less than two are
+        left where they are, and the answer is 0. `following` is the next TSN.
+        """
+        unpack, header_size = self._format.unpack_from, self._format.size
+        window, size = self.window, len(packet)
+        kind, flags, _, tsn, stream, number, ppid = unpack(packet, offset)
+        stream_id = stream >> 16 if self.interleaving else stream
+        full = window.held + window.buffered + size > window.limit
+        if full or following & 0xFFFFFFFF != tsn or self.inbox.expected.get(stream_id) != number:
+            return 0
+        messages: list[bytes] = []
+        append, limit, total = messages.append, size - header_size, 0
+        while offset < limit:
+            its_kind, its_flags, length, its_tsn, its_stream, its_number, its_ppid = unpack(packet, offset)
+            stop = offset + length
+            # Numbers begin anew at 0 now and then; that ends the run, no more.
+            if its_tsn != tsn or its_number != number or its_stream != stream or its_flags != flags:
+                break
+            if its_ppid != ppid or its_kind != kind or length <= header_size or stop > size:
+                break
+            append(packet[offset + header_size : stop])
+            total += length
+            tsn += 1
+            number += 1
+            offset = (stop + 3) & ~3
+        count = len(messages)
+        if count < 2:
+            return 0
+        self.received.tsns.ends[-1] = following + count - 1
+        self.inbox.deliver_run(stream_id, ppid, messages, total - count * header_size)
         return offset
 
     def _deliver_late(self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes) -> None:

@@ -34,11 +34,19 @@ class Limits:
         return self.expires_at is not None and now >= self.expires_at
 
 
+Queued: TypeAlias = tuple[int, bytes, int]
+"""A message of unlimited reliability of which nothing has left: PPID, data, and the U bit or nothing.
+
+Most messages leave whole, and never become anything else: a tuple is made in a sixth of the time of an
+`OutboundMessage`, and one of ints and bytes is nothing that the garbage collector has to look at again.
+"""
+
+
 class OutboundStream:
     """One outgoing stream.
 
     :ivar queued: bytes that were never sent.
-    :ivar unacked: bytes that the peer has not acknowledged, queued ones included.
+    :ivar unacked: bytes that left and that the peer has not acknowledged.
     :ivar paused: being reset; nothing leaves.
     :ivar deficit: bytes it may send before the next stream's turn, when messages interleave.
     """
@@ -58,7 +66,7 @@ class OutboundStream:
 
     def __init__(self, stream_id: int) -> None:
         self.id = stream_id
-        self.messages: deque[OutboundMessage] = deque()
+        self.messages: deque[OutboundMessage | Queued] = deque()
         self.queued = 0
         self.unacked = 0
         self.next_ordered = 0
@@ -96,4 +104,11 @@ SentChunk: TypeAlias = tuple[OutboundMessage, int, int, float, int, int]
 
 Sends is how often it was sent while it is in flight, the same negated while it waits to be sent again, and 0 once it is
 settled (acknowledged by a gap block, or given up). A tuple is made in a third of the time of an object.
+"""
+
+SentRun: TypeAlias = tuple[int, int, int, float, OutboundStream, int, int, "list[Queued]"]
+"""Whole messages of one stream that left once, with consecutive TSNs, in one packet: first TSN, last TSN, bytes, when
+they were sent, stream, number of the first message, mask of the numbers (0: they have none), messages.
+
+They are mostly acknowledged together. Where not, each becomes a `SentChunk`.
 """

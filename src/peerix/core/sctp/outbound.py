@@ -83,9 +83,7 @@ class Outbound:
         """Forget what was queued and what is on the path."""
         self.open = False
         self.queue.clear()
-        self.outstanding.chunks.clear()
-        self.outstanding.lost.clear()
-        self.outstanding.flight = 0
+        self.outstanding.clear()
         self.recovery.timer.stop()
         self.recovery.flow.pacer.wait(pending=False)
 
@@ -111,7 +109,7 @@ class Outbound:
         window = min(recovery.flow.congestion.cwnd, self._config.max_outstanding)
         credit = recovery.peer_rwnd - flight
         if credit < min(recovery.packet_size, self.queue.total):
-            return -1 if outstanding.chunks else recovery.packet_size
+            return -1 if outstanding.is_waiting else recovery.packet_size
         return min(window - flight, credit)
 
     @property
@@ -204,7 +202,10 @@ class Outbound:
     def _bulk(self, limit: int, now: float) -> list[bytes]:
         """Let the middle of a large message leave, when nothing else is to be sent; its first fragment has left."""
         ring = self.queue.ring
-        if not ring or self.outstanding.lost or not ring[0].messages[0].offset:
+        if not ring or self.outstanding.lost:
+            return []
+        head = ring[0].messages[0]
+        if isinstance(head, tuple) or not head.offset:
             return []
         room = self.recovery.packet_size - HEADER_SIZE
         most = min(limit, self._allowance() // room)

@@ -51,9 +51,26 @@ class OutboundQueue:
         if stream is None:
             stream = self.stream(stream_id)
         size = len(data)
-        stream.messages.append(OutboundMessage(stream, ppid, data, flags, limits))
+        if limits is None:
+            stream.messages.append((ppid, data, flags))
+        else:
+            stream.messages.append(OutboundMessage(stream, ppid, data, flags, limits))
         stream.queued += size
-        stream.unacked += size
+        self.total += size
+        counters = self._counters
+        counters.messages += 1
+        counters.message_bytes += size
+        if not stream.active and not stream.paused:
+            stream.active = True
+            self.ring.append(stream)
+
+    def put(self, stream_id: int, ppid: int, data: bytes, size: int) -> None:
+        """Queue an ordered message of unlimited reliability; `size` is that of `data`. What `add` does at less cost."""
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            stream = self.stream(stream_id)
+        stream.messages.append((ppid, data, 0))
+        stream.queued += size
         self.total += size
         counters = self._counters
         counters.messages += 1
@@ -79,6 +96,16 @@ class OutboundQueue:
         if len(self.ring) == 1:
             return math.inf
         return max(stream.deficit, 1) if self.interleaving else 1
+
+    def note_left(self, stream: OutboundStream, size: int, number: int, unordered: int) -> None:
+        """Whole messages of the stream whose turn it is have left; `number` is that of the next one."""
+        stream.queued -= size
+        self.total -= size
+        if not unordered:
+            stream.next_ordered = number
+        elif self.interleaving:
+            stream.next_unordered = number
+        self.pass_on(stream, size)
 
     def pass_on(self, stream: OutboundStream, size: int) -> None:
         """Whole messages of the stream whose turn it is have left, of so many bytes."""
@@ -108,7 +135,6 @@ class OutboundQueue:
             return 0
         rest = len(message.data) - message.offset
         stream.queued -= rest
-        stream.unacked -= rest
         self.total -= rest
         stream.messages.popleft()
         if not stream.messages and stream.active:

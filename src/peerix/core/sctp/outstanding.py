@@ -6,11 +6,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from peerix.core.sctp.intervals import IntervalSet
+from peerix.core.sctp.messages import OutboundMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from peerix.core.sctp.messages import OutboundMessage, SentChunk
+    from peerix.core.sctp.messages import SentChunk, SentRun
 
 
 class Delivered:
@@ -38,7 +39,10 @@ class Delivered:
 class Outstanding:
     """The scoreboard of the sender.
 
-    :ivar chunks: by TSN, everything above `cumulative`.
+    Small messages of a packet are one entry, a run, until a SACK or a timeout tells them apart.
+
+    :ivar chunks: by TSN, everything above `cumulative` that is not in `runs`.
+    :ivar runs: in the order of their TSNs; all that they have is in flight, and above whatever a gap block told of.
     :ivar cumulative: the highest TSN of which all up to it are acknowledged.
     :ivar next_tsn: the next one to assign.
     :ivar flight: bytes that are thought to be on the path.
@@ -46,10 +50,11 @@ class Outstanding:
     :ivar lost: TSNs to send again, those that were settled since included.
     """
 
-    __slots__ = ("chunks", "cumulative", "flight", "gap_acked", "lost", "next_tsn")
+    __slots__ = ("chunks", "cumulative", "flight", "gap_acked", "lost", "next_tsn", "runs")
 
     def __init__(self, initial_tsn: int) -> None:
         self.chunks: dict[int, SentChunk] = {}
+        self.runs: deque[SentRun] = deque()
         self.next_tsn = initial_tsn
         self.cumulative = initial_tsn - 1
         self.flight = 0
@@ -62,6 +67,39 @@ class Outstanding:
         ends = self.gap_acked.ends
         return ends[-1] if ends else self.cumulative
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is not acknowledged for good."""
+        return bool(self.chunks or self.runs)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.chunks.clear()
+        self.runs.clear()
+        self.lost.clear()
+        self.flight = 0
+
+    def add_run(self, run: SentRun) -> None:
+        """Whole messages have left, with the next TSNs."""
+        _, last, size, _, stream, _, _, _ = run
+        self.runs.append(run)
+        self.next_tsn = last + 1
+        self.flight += size
+        stream.unacked += size
+
+    def _split(self, end: int) -> None:
+        """Make chunks of the runs that begin below `end`: their messages fare differently from now on."""
+        runs, chunks = self.runs, self.chunks
+        while runs and runs[0][0] < end:
+            tsn, _, _, sent_at, stream, number, mask, messages = runs.popleft()
+            for ppid, data, flags in messages:
+                message = OutboundMessage(stream, ppid, data, flags, None)
+                message.number = number
+                message.offset = len(data)
+                number = (number + 1) & mask
+                chunks[tsn] = (message, 0, len(data), sent_at, 1, 0)
+                tsn += 1
+
     def acknowledge(self, cumulative: int, gaps: Sequence[int]) -> Delivered:
         """Take a SACK that is neither old nor about TSNs never sent; gap blocks as offsets."""
         delivered = Delivered()
@@ -70,17 +108,43 @@ class Outstanding:
             if not self.chunks:
                 self.chunks.clear()  # an empty dict keeps the 36 KiB that it had for a window of chunks
         if gaps:
+            self._split(cumulative + max(gaps) + 1)
             self._acknowledge_gaps(cumulative, gaps, delivered)
         return delivered
 
     def _acknowledge_to(self, cumulative: int, delivered: Delivered) -> None:
+        if self.runs:
+            self._acknowledge_runs(cumulative, delivered)
+        if self.chunks:
+            self._acknowledge_chunks(cumulative, delivered)
+        self.cumulative = cumulative
+        if self.gap_acked.starts:
+            self.gap_acked.remove_to(cumulative)
+
+    def _acknowledge_runs(self, cumulative: int, delivered: Delivered) -> None:
+        runs = self.runs
+        total = 0
+        while runs and runs[0][1] <= cumulative:
+            _, last, size, sent_at, stream, _, _, _ = runs.popleft()
+            stream.unacked -= size
+            total += size
+            # Runs leave one after the other, and nothing in them was sent again.
+            delivered.sent_at, delivered.tsn, delivered.sends = sent_at, last, 1
+        delivered.size += total
+        self.flight -= total
+        self._split(cumulative + 1)
+
+    def _acknowledge_chunks(self, cumulative: int, delivered: Delivered) -> None:
         pop = self.chunks.pop
         highest = self.highest_acked
         flight = size = run = 0
-        latest, latest_tsn, latest_sends = delivered.sent_at, -1, 0
+        latest, latest_tsn, latest_sends = -1.0, -1, 0
         run_of: OutboundMessage | None = None
         for tsn in range(self.cumulative + 1, cumulative + 1):
-            message, start, end, sent_at, sends, _ = pop(tsn)
+            chunk = pop(tsn, None)
+            if chunk is None:
+                continue  # it was in a run
+            message, start, end, sent_at, sends, _ = chunk
             if not sends:
                 continue
             length = end - start
@@ -100,12 +164,10 @@ class Outstanding:
                 delivered.late = True
         if run_of is not None:
             run_of.stream.unacked -= run
-        delivered.sent_at, delivered.tsn, delivered.sends = latest, latest_tsn, latest_sends
-        delivered.size = size
+        if (latest, latest_tsn) > (delivered.sent_at, delivered.tsn):
+            delivered.sent_at, delivered.tsn, delivered.sends = latest, latest_tsn, latest_sends
+        delivered.size += size
         self.flight -= flight
-        self.cumulative = cumulative
-        if self.gap_acked.starts:
-            self.gap_acked.remove_to(cumulative)
 
     def _acknowledge_gaps(self, cumulative: int, gaps: Sequence[int], delivered: Delivered) -> None:
         gap_acked = self.gap_acked
@@ -173,7 +235,8 @@ class Outstanding:
 
     def mark_all_lost(self) -> list[SentChunk]:
         """Mark everything in flight lost, in the order of TSNs."""
-        waiting = [tsn for tsn, chunk in self.chunks.items() if chunk[4] > 0]
+        self._split(self.next_tsn)
+        waiting = sorted(tsn for tsn, chunk in self.chunks.items() if chunk[4] > 0)
         marked = [chunk for tsn in waiting if (chunk := self.mark_lost(tsn)) is not None]
         self.lost = deque(sorted(set(self.lost)))
         return marked
@@ -210,6 +273,7 @@ class Outstanding:
 
     def highest_in_flight(self) -> int | None:
         """Return the highest TSN on the path; what a tail-loss probe sends again."""
+        self._split(self.next_tsn)
         for tsn in range(self.next_tsn - 1, self.cumulative, -1):
             if self.chunks[tsn][4] > 0:
                 return tsn

@@ -126,7 +126,7 @@ class LossRecovery:
 
     def _restart_timers(self, now: float, *, progress: bool) -> None:
         """RFC 9260 section 6.3.2 R2 and R3."""
-        if not self.outstanding.chunks:
+        if not self.outstanding.is_waiting:
             self.timer.stop()
             self._probe_at = None
         elif progress or self.timer.deadline is None:
@@ -182,7 +182,7 @@ class LossRecovery:
         if not probing_window:
             self.flow.congestion.handle_timeout(flight, now)
         self.flow.pacer.forgive(now)
-        if outstanding.chunks:
+        if outstanding.is_waiting:
             self.timer.start(now)
 
     def reset_path(self, flow: Flow, packet_size: int, now: float) -> None:
@@ -194,6 +194,6 @@ class LossRecovery:
         self._recovery_tsn = None
         self._probe_at = None
         self.timer.stop()
-        if self.outstanding.chunks:
+        if self.outstanding.is_waiting:
             self.timer.start(now)
             self.probe_due = True

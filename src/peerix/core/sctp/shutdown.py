@@ -51,7 +51,7 @@ class Shutdown:
 
     def advance(self, now: float) -> None:
         """Take the next step when all that was sent is acknowledged."""
-        if self._outbound.outstanding.chunks or self._outbound.queue.total:
+        if self._outbound.outstanding.is_waiting or self._outbound.queue.total:
             return
         if self._lifecycle.state is AssociationState.SHUTDOWN_PENDING:
             self._send(AssociationState.SHUTDOWN_SENT, now)
