@@ -38,14 +38,18 @@ class ChannelLink:
     """The channels of one connection.
 
     `owner` is the task group of the connection, in which the scopes of channels live; None before and after.
+
+    :ivar pump: sends what the channels put.
+    :ivar put: queues a message of a channel with a `plain_limit` (`OutboundQueue.put`), while `pump.flush_due` is set.
     """
 
-    __slots__ = ("_pump", "_scopes", "_session", "_shells", "_touched", "_watchers", "owner")
+    __slots__ = ("_scopes", "_session", "_shells", "_touched", "_watchers", "owner", "pump", "put")
 
     def __init__(self, session: Session, pump: Pump) -> None:
         self.owner: TaskGroup | None = None
         self._session = session
-        self._pump = pump
+        self.pump = pump
+        self.put = session.association.put
         self._shells: dict[Channel, DataChannel] = {}
         self._scopes: dict[DataChannel, ObjectScope] = {}
         self._watchers: list[tuple[Callable[[], bool], Event]] = []
@@ -79,20 +83,20 @@ class ChannelLink:
     def send(self, channel: Channel, message: Message, now: float) -> None:
         """Queue a message, and see to it that it leaves."""
         session = self._session
-        if self._pump.flush_due:
+        if self.pump.flush_due:
             session.channels.send(channel, message, now)
             return
         idle = session.idle
         session.channels.send(channel, message, now)
-        self._pump.touch(idle=idle)
+        self.pump.touch(idle=idle)
 
     def send_all(self, channel: Channel, messages: Sequence[bytes], now: float) -> None:
         """Queue binary messages, none of them empty, and see to it that they leave, together where they can."""
         session = self._session
         idle = session.idle
         session.channels.send_all(channel, messages, now)
-        if not self._pump.flush_due:
-            self._pump.touch(idle=idle)
+        if not self.pump.flush_due:
+            self.pump.touch(idle=idle)
 
     async def wait_buffered(self, channel: Channel, limit: int) -> None:
         """Wait until at most `limit` bytes of the channel have not left, or it is not open any more."""
@@ -140,7 +144,7 @@ class ChannelLink:
         """The user has read `size` bytes: they leave the receive window."""
         self._session.association.release(size)
         if self._session.association.has_pending:
-            self._pump.touch(idle=False)
+            self.pump.touch(idle=False)
 
     def hold(self, size: int) -> None:
         """Put `size` bytes on the receive window, until they are released."""
@@ -175,7 +179,7 @@ class ChannelLink:
         if channel.state in (ReadyState.CLOSING, ReadyState.CLOSED):
             return
         self._session.channels.close(channel, time.monotonic())
-        self._pump.touch(idle=True)
+        self.pump.touch(idle=True)
 
     def end(self) -> Exception:
         """What a reader gets when the other side, or the connection, has ended a channel."""

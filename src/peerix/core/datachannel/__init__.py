@@ -2,6 +2,7 @@
 
 from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyState
 from peerix.core.datachannel.channels import DEFAULT_MAX_MESSAGE_SIZE, DataChannels
+from peerix.core.datachannel.dcep import PPID_BINARY
 from peerix.core.datachannel.events import (
     ChannelClosed,
     ChannelClosing,
@@ -17,6 +18,7 @@ from peerix.core.datachannel.registry import MAX_CHANNELS
 __all__ = [
     "DEFAULT_MAX_MESSAGE_SIZE",
     "MAX_CHANNELS",
+    "PPID_BINARY",
     "Channel",
     "ChannelClosed",
     "ChannelClosing",

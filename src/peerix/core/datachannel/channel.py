@@ -55,10 +55,12 @@ class MessageTransport(Protocol):
 
 
 class Channel:
-    """A data channel (RFC 8831). Its state is changed by `DataChannels` only.
+    """A data channel (RFC 8831). Its state and `plain_limit` are changed by `DataChannels` only.
 
     :ivar id: its stream, None until the DTLS role is known.
     :ivar max_packet_life_time: milliseconds.
+    :ivar plain_limit: bytes of the largest binary message that is sent without a choice to make, in order and for as long
+        as it takes; 0 for none: the channel is not open, or not of that kind.
     :ivar confirmed: the peer knows of the channel: unordered messages may overtake (RFC 8832 section 6).
     """
 
@@ -71,6 +73,7 @@ class Channel:
         "max_retransmits",
         "negotiated",
         "ordered",
+        "plain_limit",
         "priority",
         "protocol",
         "state",
@@ -89,6 +92,7 @@ class Channel:
         self.priority = properties.priority
         self.negotiated = negotiated
         self.confirmed = negotiated
+        self.plain_limit = 0
         self.state = ReadyState.CONNECTING
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from peerix.core.datachannel.channel import Channel, MessageTransport, ReadyState
@@ -60,7 +61,6 @@ _DECODABLE = (PPID_STRING, PPID_BINARY, PPID_STRING_EMPTY, PPID_BINARY_EMPTY)
 class DataChannels:
     """Channels over one association.
 
-    :ivar max_message_size: bytes of the largest message that the peer takes, from its description; 0 for no limit.
     :ivar dropped: messages that no channel took.
     :ivar opened: channels that have ever been open.
     :ivar left_open: those of them that are not open any more.
@@ -68,12 +68,12 @@ class DataChannels:
 
     __slots__ = (
         "_events",
+        "_max_message_size",
         "_registry",
         "_transport",
         "dropped",
         "established",
         "left_open",
-        "max_message_size",
         "opened",
     )
 
@@ -81,11 +81,30 @@ class DataChannels:
         self._transport = transport
         self._registry = Registry()
         self._events: list[ChannelEvent] = []
-        self.max_message_size = max_message_size
+        self._max_message_size = max_message_size
         self.established = False
         self.dropped = 0
         self.opened = 0
         self.left_open = 0
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes of the largest message that the peer takes, from its description; 0 for no limit."""
+        return self._max_message_size
+
+    @max_message_size.setter
+    def max_message_size(self, size: int) -> None:
+        self._max_message_size = size
+        for channel in self._registry.all():
+            self._enter(channel, channel.state)
+
+    def _enter(self, channel: Channel, state: ReadyState) -> None:
+        """Note the state of a channel, and what can therefore be sent on it."""
+        channel.state = state
+        channel.plain_limit = 0
+        unlimited = channel.max_retransmits is None and channel.max_packet_life_time is None
+        if state is ReadyState.OPEN and channel.ordered and unlimited:
+            channel.plain_limit = self._max_message_size or sys.maxsize
 
     @property
     def channels(self) -> list[Channel]:
@@ -185,7 +204,7 @@ class DataChannels:
         if channel.state is ReadyState.CONNECTING:
             self._finish(channel)
         elif channel.state is ReadyState.OPEN and channel.id is not None:
-            channel.state = ReadyState.CLOSING
+            self._enter(channel, ReadyState.CLOSING)
             self.left_open += 1
             self._transport.reset_streams((channel.id,), now)
 
@@ -251,7 +270,7 @@ class DataChannels:
         for channel in self._registry.take_waiting():
             if channel.id is None:
                 continue
-            channel.state = ReadyState.OPEN
+            self._enter(channel, ReadyState.OPEN)
             self.opened += 1
             self._transport.set_priority(channel.id, channel.priority)
             if not channel.negotiated:
@@ -313,7 +332,7 @@ class DataChannels:
             return
         channel = Channel(self._transport, properties, negotiated=False, channel_id=stream_id)
         channel.confirmed = True
-        channel.state = ReadyState.OPEN
+        self._enter(channel, ReadyState.OPEN)
         self.opened += 1
         self._registry.add_received(channel)
         self._transport.set_priority(stream_id, channel.priority)
@@ -343,7 +362,7 @@ class DataChannels:
         if channel.state is not ReadyState.CLOSED:
             if channel.state is ReadyState.OPEN:
                 self.left_open += 1
-            channel.state = ReadyState.CLOSED
+            self._enter(channel, ReadyState.CLOSED)
             self._registry.remove(channel)
             self._events.append(ChannelClosed(channel))
 

@@ -38,8 +38,7 @@ class Association:
     :param max_packet_size: of a whole SCTP packet, that is the plaintext of one DTLS record.
     :param config: settings.
     :ivar counters: plain counts.
-    :ivar put: queues an ordered message of unlimited reliability, by stream id, PPID, data and size; nothing is checked,
-        so only while the association is established.
+    :ivar put: queues an ordered message of unlimited reliability (`OutboundQueue.put`).
     """
 
     __slots__ = (
@@ -203,6 +202,7 @@ class Association:
         if established is None:
             self._dispatch.abort(CAUSE_USER_ABORT, "shut down before it was established")
         else:
+            self._outbound.queue.accepting = False
             established.shutdown.begin(now)
 
     def hold(self, size: int) -> None:

@@ -329,6 +329,7 @@ class Dispatch:
         """Keep the flags of the hot loops: hashing an Enum member takes longer than the checks of a packet."""
         state = self._lifecycle.state
         self._outbound.open = state in SENDING
+        self._outbound.queue.accepting = state is AssociationState.ESTABLISHED
         if self.established is not None:
             self.established.receiving = state in RECEIVING
 

@@ -77,11 +77,11 @@ class Outbound:
         self._writer.set_interleaving(interleaving=agreement.interleaving)
         self.reliability.supported = agreement.forward_tsn
         self.recovery.peer_rwnd = agreement.advertised_rwnd
-        self.open = True
+        self.open = self.queue.accepting = True
 
     def close(self) -> None:
         """Forget what was queued and what is on the path."""
-        self.open = False
+        self.open = self.queue.accepting = False
         self.queue.clear()
         self.outstanding.clear()
         self.recovery.timer.stop()

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
+from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp.messages import DEFAULT_PRIORITY, OutboundMessage, OutboundStream
 
 if TYPE_CHECKING:
@@ -25,16 +26,18 @@ class OutboundQueue:
     :ivar streams: all streams that were used, by id.
     :ivar ring: those with something to send; the first one's turn it is.
     :ivar total: bytes queued on all of them.
+    :ivar accepting: whether the association is established.
     :ivar interleaving: whether I-DATA was agreed on.
     """
 
-    __slots__ = ("_counters", "interleaving", "quantum", "ring", "streams", "total")
+    __slots__ = ("_counters", "accepting", "interleaving", "quantum", "ring", "streams", "total")
 
     def __init__(self, counters: SentCounters) -> None:
         self._counters = counters
         self.streams: dict[int, OutboundStream] = {}
         self.ring: deque[OutboundStream] = deque()
         self.total = 0
+        self.accepting = False
         self.interleaving = False
         self.quantum = 1200
 
@@ -65,7 +68,13 @@ class OutboundQueue:
             self.ring.append(stream)
 
     def put(self, stream_id: int, ppid: int, data: bytes, size: int) -> None:
-        """Queue an ordered message of unlimited reliability; `size` is that of `data`. What `add` does at less cost."""
+        """Queue an ordered message of unlimited reliability: what `Association.send_message` does, in one call.
+
+        :param size: of `data`, at least 1.
+        :raises LocalProtocolError: the association is not established.
+        """
+        if not self.accepting:
+            raise LocalProtocolError("the association is not established")
         stream = self.streams.get(stream_id)
         if stream is None:
             stream = self.stream(stream_id)

@@ -135,6 +135,8 @@ class ChunkWriter:
         outstanding, header_size = self._outstanding, self.header_size
         while room > header_size:
             room = self._fill_whole(room, parts, now, flags)
+            if parts and room < header_size + MIN_FRAGMENT and self._has_whole:
+                break
             message = self._head(now) if room > header_size else None
             if message is None:
                 break
@@ -161,6 +163,12 @@ class ChunkWriter:
             self._advance(message, tsn, size)
         return room
 
+    @property
+    def _has_whole(self) -> bool:
+        """Whether the next message is one that would have left if there were room for all of it."""
+        ring = self._queue.ring
+        return bool(ring) and isinstance(ring[0].messages[0], tuple)
+
     def _fill_whole(self, room: int, parts: list[bytes], now: float, flags: int) -> int:
         """Write whole messages of unlimited reliability as long as they come; return the room that is left."""
         ring, before = self._queue.ring, room + 1
@@ -175,10 +183,10 @@ class ChunkWriter:
         Small messages leave by this loop, and are one entry of the scoreboard together.
         """
         messages = stream.messages
-        head = messages[0]
-        if not isinstance(head, tuple):
+        head, header_size = messages[0], self.header_size
+        if not isinstance(head, tuple) or header_size + len(head[1]) > room:
             return room
-        pack, kind, header_size = self._format.pack, self._kind, self.header_size
+        pack, kind = self._format.pack, self._kind
         append, take = parts.append, messages.popleft
         share = self._queue.share(stream)
         unordered = head[2]
