@@ -70,11 +70,5 @@ class ChannelError:
 
 
 ChannelEvent: TypeAlias = (
-    ChannelOpened
-    | ChannelReceived
-    | ChannelMessage
-    | ChannelMessages
-    | ChannelClosing
-    | ChannelClosed
-    | ChannelError
+    ChannelOpened | ChannelReceived | ChannelMessage | ChannelMessages | ChannelClosing | ChannelClosed | ChannelError
 )

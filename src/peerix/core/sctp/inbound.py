@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peerix.core.sctp.chunks import DATA, FLAG_BEGIN, FLAG_END, FLAG_IMMEDIATE, FLAG_UNORDERED, I_DATA, ForwardTsn, write_sack
+from peerix.core.sctp.chunks import (
+    DATA,
+    FLAG_BEGIN,
+    FLAG_END,
+    FLAG_IMMEDIATE,
+    FLAG_UNORDERED,
+    I_DATA,
+    ForwardTsn,
+    write_sack,
+)
 from peerix.core.sctp.inbox import Inbox
 from peerix.core.sctp.interleaved import InterleavedReassembly
 from peerix.core.sctp.intervals import unwrap
@@ -102,6 +111,7 @@ class Inbound:
                 ends[-1] = following
                 self._deliver(following, flags, stream, number, last, packet[offset + header_size : stop])
             else:
+                small = False
                 tsn = unwrap(tsn, following)
                 if received.add_late(tsn):
                     payload = packet[offset + header_size : stop]

@@ -142,11 +142,9 @@ class Outstanding:
         run_of: OutboundMessage | None = None
         for tsn in range(self.cumulative + 1, cumulative + 1):
             chunk = pop(tsn, None)
-            if chunk is None:
-                continue  # it was in a run
+            if chunk is None or not chunk[4]:
+                continue  # it was in a run, or is settled
             message, start, end, sent_at, sends, _ = chunk
-            if not sends:
-                continue
             length = end - start
             if message is not run_of:
                 if run_of is not None:
