@@ -67,6 +67,32 @@ async def test_ten_thousand_small_messages_arrive_in_order() -> None:
             assert [await theirs.receive() for _ in range(10_000)] == [str(n) for n in range(10_000)]
 
 
+async def test_small_messages_of_all_kinds_keep_their_order() -> None:
+    kinds: list[str | bytes] = [b"bytes", b"more bytes", "text", b"", b"x" * 3000, b"y", "", b"z"]
+    messages = kinds * 500
+    async with connected_pair() as (_, _, ours, theirs), create_task_group() as tasks:
+
+        async def send() -> None:
+            for message in messages:
+                await ours.send(message)
+
+        tasks.start_soon(send)
+        with fail_after(PATIENCE):
+            assert [await theirs.receive() for _ in messages] == messages
+        assert ours.counters.messages_sent == theirs.counters.messages_received == len(messages)
+        assert ours.counters.bytes_sent == theirs.counters.bytes_received == sum(map(len, messages))
+
+
+async def test_small_messages_that_nobody_read_can_be_read_after_the_end() -> None:
+    messages = [bytes([number]) for number in range(200)]
+    async with connected_pair() as (_, _, ours, theirs):
+        for message in messages:
+            await ours.send(message)
+        ours.close()
+        with fail_after(PATIENCE):
+            assert [message async for message in theirs] == messages
+
+
 async def test_many_megabytes_arrive_unchanged() -> None:
     parts = [bytes([number]) * 65_536 for number in range(200)]
     async with connected_pair() as (_, _, ours, theirs), create_task_group() as tasks:

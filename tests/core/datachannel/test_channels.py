@@ -223,7 +223,9 @@ def test_any_message_of_the_peer_confirms_a_channel() -> None:
 def test_reliability_reaches_the_association_in_its_units() -> None:
     a, _, ours, theirs = joined(max_packet_life_time=1_500)
     a.send(ours, b"x")
-    limits = a.association._outbound.queue.streams[0].messages[0].limits
+    message = a.association._outbound.queue.streams[0].messages[0]
+    assert not isinstance(message, tuple)
+    limits = message.limits
     assert limits is not None
     assert (limits.max_retransmits, limits.expires_at) == (None, START + 1.5)
     assert theirs.max_packet_life_time == 1_500
@@ -432,3 +434,23 @@ def test_a_thousand_channels_work() -> None:
     flush(a, b)
     got = [event.data for end in (a, b) for event in end.take() if isinstance(event, ChannelMessage)]
     assert sorted(map(str, got), key=int) == [str(number) for number in range(1024)]
+
+
+def test_only_open_ordered_and_reliable_channels_have_a_plain_limit() -> None:
+    a, b, ours, theirs = joined()
+    assert (ours.plain_limit, theirs.plain_limit) == (a.channels.max_message_size, b.channels.max_message_size)
+    a.channels.max_message_size = 10
+    assert ours.plain_limit == 10
+    a.channels.max_message_size = 0
+    assert ours.plain_limit > 2**60
+    a.close(ours)
+    assert ours.plain_limit == 0
+    b.channels.max_message_size = 10
+    flush(a, b)
+    assert theirs.plain_limit == 0
+
+
+@pytest.mark.parametrize("options", [{"ordered": False}, {"max_retransmits": 3}, {"max_packet_life_time": 50}])
+def test_other_channels_have_none(options: dict[str, Any]) -> None:
+    _, _, ours, theirs = joined(**options)
+    assert ours.plain_limit == theirs.plain_limit == 0

@@ -59,8 +59,8 @@ class Channel:
 
     :ivar id: its stream, None until the DTLS role is known.
     :ivar max_packet_life_time: milliseconds.
-    :ivar plain_limit: bytes of the largest binary message that is sent in order and for as long as it takes; 0 for none:
-        the channel is not open, or not of that kind.
+    :ivar plain_limit: bytes of the largest binary message that is sent in order and for as long as it takes; 0 for
+        none: the channel is not open, or not of that kind.
     :ivar confirmed: the peer knows of the channel: unordered messages may overtake (RFC 8832 section 6).
     """
 

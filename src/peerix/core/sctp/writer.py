@@ -208,7 +208,8 @@ class ChunkWriter:
             append(data)
             if size & 3:
                 append(_PADDING[size & 3])
-            run.append(take())
+            run.append(head)
+            take()
             number = (number + 1) & mask
             tsn += 1
             total += size
