@@ -8,7 +8,8 @@ from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp import Association, MessageReceived, MessagesReceived, NewReno, SctpConfig
 from peerix.core.sctp.messages import OutboundStream, Queued
 from peerix.core.sctp.outstanding import Outstanding
-from tests.core.sctp.pairs import START, Link, Pair, connected, exchange, received
+from tests.core.sctp.pairs import START, Pair, connected, exchange, received
+from tests.support.simnet import Link
 
 BOTH = pytest.mark.parametrize("interleaving", [False, True])
 
