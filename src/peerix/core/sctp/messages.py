@@ -106,7 +106,7 @@ Sends is how often it was sent while it is in flight, the same negated while it 
 settled (acknowledged by a gap block, or given up). A tuple is made in a third of the time of an object.
 """
 
-SentRun: TypeAlias = tuple[int, int, int, float, OutboundStream, int, int, "list[Queued]"]
+SentRun: TypeAlias = tuple[int, int, int, float, OutboundStream, int, int, list[Queued]]
 """Whole messages of one stream that left once, with consecutive TSNs, in one packet: first TSN, last TSN, bytes, when
 they were sent, stream, number of the first message, mask of the numbers (0: they have none), messages.
 
