@@ -73,7 +73,7 @@ async def test_thread() -> None:
 @pytest.mark.anyio
 async def test_busy_pool_thread() -> None:
     with anyio.move_on_after(0.01):
-        await to_thread.run_sync(time.sleep, 2, abandon_on_cancel=True)
+        await to_thread.run_sync(time.sleep, 10, abandon_on_cancel=True)
 
 
 @pytest.mark.anyio

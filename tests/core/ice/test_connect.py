@@ -53,6 +53,17 @@ def test_a_set_up_over_a_link_takes_the_least_round_trips() -> None:
     assert link.now - start == pytest.approx(0.2)
 
 
+def test_patience_begins_with_the_description_whatever_the_clock_shows() -> None:
+    """Whoever is asked for events before the first packets are wanted was told no time yet."""
+    link = make_link()
+    one, two = link.sides
+    for side, other in ((one, two), (two, one)):
+        side.agent.set_remote_parameters(other.agent.local_parameters)
+        assert IceState.FAILED not in [getattr(event, "state", None) for event in side.agent.poll_events()]
+    link.run(PATIENCE / 2)
+    assert one.agent.state is two.agent.state is IceState.CHECKING
+
+
 def test_data_may_flow_before_nomination() -> None:
     link = make_link(latency=0.05)
     one, two = link.sides

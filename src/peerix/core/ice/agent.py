@@ -53,6 +53,8 @@ class IceAgent:
         self._deadline: float | None = None
         self._has_news = False
         """Something changed since the last turn, so that the deadline is not known."""
+        self._is_timed = False
+        """`_now` is when it changed; not after calls that tell no time, which may come much later."""
 
     @property
     def state(self) -> IceState:
@@ -117,7 +119,7 @@ class IceAgent:
         if value != self._context.role.controlling:
             self._context.role.switch(controlling=value)
             self._sessions.current.handle_role_switch()
-            self._has_news = True
+            self._note_change()
 
     def add_local_candidate(self, candidate: Candidate, port: int, *, base: str | None = None) -> Candidate:
         """Add one of our candidates, which belongs to the UDP port `port`; return it as it is signalled.
@@ -136,7 +138,7 @@ class IceAgent:
         local = self._context.local.add(candidate, port, bound)
         if local is not None:
             self._sessions.current.add_local(local)
-            self._has_news = True
+            self._note_change()
         return candidate.with_ufrag(self.local_parameters.ufrag)
 
     def addresses_of(self, port: int) -> list[tuple[str, int]]:
@@ -206,7 +208,7 @@ class IceAgent:
         for candidate in self._waiting.take(parameters.ufrag):
             self._sessions.current.add_remote(candidate)
         self._sessions.current.set_remote_parameters(parameters)
-        self._has_news = True
+        self._note_change()
         self._set_state(self._sessions.state(self._state))
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
@@ -266,9 +268,13 @@ class IceAgent:
 
     def poll_events(self) -> list[IceEvent]:
         """Return what happened since the last call."""
-        if self._has_news:
+        if self._has_news and self._is_timed:
             self._advance(self._now)
         return self._context.take_events()
+
+    def _note_change(self) -> None:
+        self._has_news = True
+        self._is_timed = False
 
     def _enter(self, now: float) -> None:
         """Note the time, and find out whether this process was kept from running."""
@@ -281,6 +287,7 @@ class IceAgent:
                 session.delay(late)
             self._has_news = True
         self._now = now
+        self._is_timed = True
 
     def _advance(self, now: float) -> None:
         if self._state is IceState.CLOSED:
