@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from anyio import (
     ClosedResourceError,
@@ -22,9 +24,17 @@ from peerix.rtc.data_channel import HIGH_WATER, LOW_WATER, MESSAGE_OVERHEAD
 from tests.support.connections import LOOPBACK, connected_pair, negotiate, next_channel
 from tests.support.waiting import AT_ONCE, PATIENCE
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 pytestmark = pytest.mark.anyio
 
 SMALL_WINDOW = Configuration(addresses=("127.0.0.1",), receive_limit=1024 * 1024)
+
+
+async def send_all(channel: DataChannel, messages: Sequence[str | bytes]) -> None:
+    for message in messages:
+        await channel.send(message)
 
 
 @pytest.mark.parametrize("message", ["text", "schön 🎉", b"bytes", "", b"", b"x" * 262_144])
@@ -57,26 +67,17 @@ async def test_a_message_can_be_sent_before_the_channel_is_open() -> None:
 
 async def test_ten_thousand_small_messages_arrive_in_order() -> None:
     async with connected_pair() as (_, _, ours, theirs), create_task_group() as tasks:
-
-        async def send() -> None:
-            for number in range(10_000):
-                await ours.send(str(number))
-
-        tasks.start_soon(send)
+        messages = [str(number) for number in range(10_000)]
+        tasks.start_soon(send_all, ours, messages)
         with fail_after(PATIENCE):
-            assert [await theirs.receive() for _ in range(10_000)] == [str(n) for n in range(10_000)]
+            assert [await theirs.receive() for _ in messages] == messages
 
 
 async def test_small_messages_of_all_kinds_keep_their_order() -> None:
     kinds: list[str | bytes] = [b"bytes", b"more bytes", "text", b"", b"x" * 3000, b"y", "", b"z"]
     messages = kinds * 500
     async with connected_pair() as (_, _, ours, theirs), create_task_group() as tasks:
-
-        async def send() -> None:
-            for message in messages:
-                await ours.send(message)
-
-        tasks.start_soon(send)
+        tasks.start_soon(send_all, ours, messages)
         with fail_after(PATIENCE):
             assert [await theirs.receive() for _ in messages] == messages
         assert ours.counters.messages_sent == theirs.counters.messages_received == len(messages)
@@ -96,12 +97,7 @@ async def test_small_messages_that_nobody_read_can_be_read_after_the_end() -> No
 async def test_many_megabytes_arrive_unchanged() -> None:
     parts = [bytes([number]) * 65_536 for number in range(200)]
     async with connected_pair() as (_, _, ours, theirs), create_task_group() as tasks:
-
-        async def send() -> None:
-            for part in parts:
-                await ours.send(part)
-
-        tasks.start_soon(send)
+        tasks.start_soon(send_all, ours, parts)
         with fail_after(PATIENCE):
             assert [await theirs.receive() for _ in parts] == parts
 

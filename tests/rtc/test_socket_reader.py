@@ -46,31 +46,28 @@ async def test_each_datagram_is_read() -> None:
         assert got == [bytes([number]) for number in range(20)]
 
 
+def failing_reader(sock: socket.socket) -> SocketReader:
+    def fail() -> None:
+        sock.recv(100)
+        message = "a bug"
+        raise ZeroDivisionError(message)
+
+    return SocketReader(sock, fail)
+
+
 async def test_what_reading_raises_comes_out_of_run() -> None:
     with socket_pair() as (ours, theirs):
-
-        def fail() -> None:
-            theirs.recv(100)
-            message = "a bug"
-            raise ZeroDivisionError(message)
-
         ours.send(b"x")
         with fail_after(PATIENCE), pytest.raises(ZeroDivisionError, match="a bug"):
-            await SocketReader(theirs, fail).run()
+            await failing_reader(theirs).run()
 
 
 async def test_what_reading_raises_comes_out_of_the_group_in_which_it_was_started() -> None:
     with socket_pair() as (ours, theirs):
-
-        def fail() -> None:
-            theirs.recv(100)
-            message = "a bug"
-            raise ZeroDivisionError(message)
-
         ours.send(b"x")
         with fail_after(PATIENCE), pytest.raises(ExceptionGroup) as raised:
             async with create_task_group() as tasks:
-                SocketReader(theirs, fail).start(tasks, "reader")
+                failing_reader(theirs).start(tasks, "reader")
                 await sleep_forever()
         assert raised.group_contains(ZeroDivisionError, match="a bug")
 
