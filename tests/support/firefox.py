@@ -32,6 +32,9 @@ ENTER = "\ue007"
 LOAD_PATIENCE = 5.0
 """Seconds after which a page that is not there is asked for again, and as many more each time."""
 
+LOAD_ATTEMPTS = 20
+"""How often a page is asked for that the browser says it cannot show."""
+
 _FLAGS = ("--headless", "--no-remote", "--remote-debugging-port", "0", "--remote-allow-system-access")
 """The last is for the number of a tab's process."""
 
@@ -224,13 +227,13 @@ class FirefoxPage(Page):
     async def navigate(self, url: str) -> None:
         """Go to another page; its scripts may not have run yet."""
         # The empty page that a new tab begins with may still be on its way in, and then takes the place of ours: the
-        # command fails, or is never answered.
-        for patience in itertools.count(LOAD_PATIENCE, LOAD_PATIENCE):
-            with anyio.move_on_after(patience):
+        # command fails, with one of several texts, or is never answered.
+        for attempt in itertools.count(1):
+            with anyio.move_on_after(attempt * LOAD_PATIENCE):
                 try:
                     await self._command("browsingContext.navigate", url=url, wait="interactive")
-                except ForeignError as error:
-                    if "NS_BINDING_ABORTED" not in str(error):
+                except ForeignError:
+                    if attempt >= LOAD_ATTEMPTS:
                         raise
                     await anyio.sleep(0.05)
                 else:
