@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Address = tuple[str, int]
+START = 1000.0
+"""What the clock of a link shows first."""
+
 Filter = "Callable[[Address, Address, bytes], bool]"
 
 
@@ -43,7 +46,7 @@ class Link:
     def __init__(self, *sides: Side, latency: float = 0.01) -> None:
         self.sides = sides
         self.latency = latency
-        self.now = 1000.0
+        self.now = START
         self.drop: Callable[[Address, Address, bytes], bool] = lambda _source, _destination, _data: False
         self.nat: Callable[[Address, Address], Address] = lambda source, _destination: source
         self.inbound: dict[Address, Address] = {}
@@ -108,19 +111,19 @@ def make_agent(seed: int, *, controlling: bool) -> IceAgent:
 def make_side(seed: int, *hosts: str, controlling: bool) -> Side:
     side = Side(make_agent(seed, controlling=controlling))
     for index, host in enumerate(hosts):
-        add_host(side, host, 1000 * (seed % 60) + index)
+        add_host(side, host, 1000 * (seed % 60) + index, START)
     return side
 
 
-def add_host(side: Side, host: str, port: int, *, local_preference: int = 65535) -> Candidate:
+def add_host(side: Side, host: str, port: int, now: float, *, local_preference: int = 65535) -> Candidate:
     side.sockets[port] = (host, port)
     candidate = host_candidate(host, port, local_preference=local_preference)
-    return side.agent.add_local_candidate(candidate, port)
+    return side.agent.add_local_candidate(candidate, port, now)
 
 
 def describe(source: Side, target: Side, now: float, *, candidates: bool = True, ended: bool = False) -> None:
     """Hand the description of `source` to `target`."""
-    target.agent.set_remote_parameters(source.agent.local_parameters)
+    target.agent.set_remote_parameters(source.agent.local_parameters, now)
     if candidates:
         for candidate in source.agent.local_candidates:
             target.agent.add_remote_candidate(Candidate.parse(candidate.to_sdp()), now)

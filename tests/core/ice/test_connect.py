@@ -54,11 +54,10 @@ def test_a_set_up_over_a_link_takes_the_least_round_trips() -> None:
 
 
 def test_patience_begins_with_the_description_whatever_the_clock_shows() -> None:
-    """Whoever is asked for events before the first packets are wanted was told no time yet."""
     link = make_link()
     one, two = link.sides
     for side, other in ((one, two), (two, one)):
-        side.agent.set_remote_parameters(other.agent.local_parameters)
+        side.agent.set_remote_parameters(other.agent.local_parameters, link.now)
         assert IceState.FAILED not in [getattr(event, "state", None) for event in side.agent.poll_events()]
     link.run(PATIENCE / 2)
     assert one.agent.state is two.agent.state is IceState.CHECKING
@@ -107,7 +106,7 @@ def test_early_checks_of_another_description_are_forgotten() -> None:
     one, two = link.sides
     describe(one, two, link.now)
     link.run(0.5)
-    one.agent.set_remote_parameters(IceParameters("other", "x" * 24))
+    one.agent.set_remote_parameters(IceParameters("other", "x" * 24), link.now)
     assert one.agent.pairs == []
 
 
@@ -121,7 +120,7 @@ def test_candidates_may_come_in_any_order_and_before_the_description(seed: int) 
             partial(target.agent.add_remote_candidate, candidate, link.now)
             for candidate in source.agent.local_candidates
         ]
-        actions.append(partial(target.agent.set_remote_parameters, source.agent.local_parameters))
+        actions.append(partial(target.agent.set_remote_parameters, source.agent.local_parameters, link.now))
         actions.append(partial(target.agent.end_of_remote_candidates, link.now))
         actions.append(partial(source.agent.end_of_local_candidates, link.now))
     chance = random.Random(seed)
@@ -218,7 +217,7 @@ def relayed(link: Link) -> None:
     one = link.sides[0]
     one.sockets[1999] = ("203.0.113.1", 1999)
     candidate = relayed_candidate(("203.0.113.1", 1999), ("192.0.2.1", 1000), server="turn")
-    one.agent.add_local_candidate(candidate, 1999)
+    one.agent.add_local_candidate(candidate, 1999, link.now)
 
 
 def test_a_relay_waits_a_little_for_something_better() -> None:
@@ -254,11 +253,11 @@ def test_a_direct_path_that_comes_up_later_replaces_the_relay() -> None:
 def test_a_better_network_that_appears_is_taken_over() -> None:
     one, two = make_side(1, controlling=True), make_side(2, controlling=False)
     link = Link(one, two)
-    add_host(one, "10.0.0.1", 1000, local_preference=100)
-    add_host(two, "192.0.2.2", 2000)
+    add_host(one, "10.0.0.1", 1000, link.now, local_preference=100)
+    add_host(two, "192.0.2.2", 2000, link.now)
     connect(link)
     link.run(20.0)
-    signalled = add_host(one, "192.0.2.1", 1001, local_preference=65535)
+    signalled = add_host(one, "192.0.2.1", 1001, link.now, local_preference=65535)
     two.agent.add_remote_candidate(signalled, link.now)
     link.run(1.0)
     assert one.agent.send_path == (1001, ("192.0.2.2", 2000))
@@ -301,7 +300,7 @@ def test_a_network_that_comes_after_all_others_went_saves_the_connection() -> No
     del one.sockets[1000]
     link.run(15.0)
     assert one.states[-1] == two.states[-1] == "disconnected"
-    two.agent.add_remote_candidate(add_host(one, "10.0.0.7", 1007), link.now)
+    two.agent.add_remote_candidate(add_host(one, "10.0.0.7", 1007, link.now), link.now)
     link.run(2.0)
     assert one.agent.send_path == (1007, ("192.0.2.2", 2000))
     assert two.agent.send_path == (2000, ("10.0.0.7", 1007))
@@ -312,8 +311,8 @@ def test_an_ice_lite_peer_makes_us_control() -> None:
     link = make_link()
     one, two = link.sides
     describe(one, two, link.now, candidates=False)
-    one.agent.controlling = False
-    one.agent.set_remote_parameters(two.agent.local_parameters, lite=True)
+    one.agent.take_role(link.now, controlling=False)
+    one.agent.set_remote_parameters(two.agent.local_parameters, link.now, lite=True)
     one.agent.add_remote_candidate(two.agent.local_candidates[0], link.now)
     assert one.agent.controlling
     assert link.run(2.0, until=lambda: selected(link))
@@ -346,7 +345,7 @@ def test_a_network_that_comes_back_before_the_patience_ends_is_found() -> None:
 def test_a_session_without_any_candidate_waits_for_the_others_checks() -> None:
     link = make_link()
     one, two = link.sides
-    one.agent.set_remote_parameters(two.agent.local_parameters)
+    one.agent.set_remote_parameters(two.agent.local_parameters, link.now)
     one.agent.end_of_remote_candidates(link.now)
     one.agent.end_of_local_candidates(link.now)
     link.run(10.0)

@@ -46,12 +46,16 @@ def test_consent_is_checked_every_four_to_six_seconds() -> None:
     assert link.sides[0].states == []
 
 
-def test_checks_of_all_connections_come_at_the_same_times() -> None:
+def test_checks_of_all_connections_come_at_the_same_times_and_each_makes_the_other_side_check() -> None:
     link = connected()
     link.run(60.0)
-    times = [at for side in link.sides for at, _, _, data in side.sent if is_request(data)]
-    assert len(times) > 20
-    assert all(at % CHECK_GRID < 1e-6 or CHECK_GRID - at % CHECK_GRID < 1e-6 for at in times)
+    checks = sorted((at, side) for side in (0, 1) for at, _, _, data in link.sides[side].sent if is_request(data))
+    assert len(checks) in range(20, 31)
+    for (called_at, caller), (followed_at, follower) in zip(checks[::2], checks[1::2], strict=True):
+        assert called_at % CHECK_GRID < 1e-6 or CHECK_GRID - called_at % CHECK_GRID < 1e-6
+        assert follower == 1 - caller
+        assert followed_at in (called_at, pytest.approx(called_at + link.latency))  # both had chosen the same time
+    assert {caller for _, caller in checks[::2]} == {0, 1}
 
 
 def test_a_dead_path_is_disconnected_after_five_to_eight_seconds_and_failed_after_thirty() -> None:

@@ -18,7 +18,7 @@ def move(link: Link, mover: int) -> int:
     (old,) = side.sockets
     del side.sockets[old]
     side.agent.remove_local_port(old, link.now)
-    add_host(side, NEW, 9999)
+    add_host(side, NEW, 9999, link.now)
     return 9999
 
 

@@ -264,7 +264,7 @@ def test_early_checks_are_bounded() -> None:
     link = make_link()
     flood(link, 100)
     two = link.sides[1]
-    two.agent.set_remote_parameters(link.sides[0].agent.local_parameters)
+    two.agent.set_remote_parameters(link.sides[0].agent.local_parameters, link.now)
     assert len(two.agent.pairs) == MAX_EARLY_CHECKS
 
 
@@ -355,9 +355,9 @@ def test_an_address_of_another_scope_makes_no_pair() -> None:
 def test_a_local_candidate_that_comes_late_is_paired_with_all_remote_ones() -> None:
     agent = make_agent(1, controlling=True)
     link = make_link()
-    agent.set_remote_parameters(link.sides[1].agent.local_parameters)
+    agent.set_remote_parameters(link.sides[1].agent.local_parameters, 0.0)
     agent.add_remote_candidate(link.sides[1].agent.local_candidates[0], 0.0)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
     assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 2000)]
     assert agent.next_timeout() == 0.0
 

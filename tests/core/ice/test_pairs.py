@@ -27,43 +27,43 @@ def host_line(host: str, port: int, priority: int = 2130706431, foundation: str 
 
 def test_a_candidate_of_another_description_waits_for_it() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     agent.add_remote_candidate(host_line("192.0.2.2", 5).with_ufrag("efgh"), 0.0)
     assert agent.pairs == []
     agent.restart(0.0)
-    agent.set_remote_parameters(IceParameters("efgh", "x" * 24))
+    agent.set_remote_parameters(IceParameters("efgh", "x" * 24), 0.0)
     assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 5)]
 
 
 def test_waiting_candidates_are_bounded_and_the_oldest_go_first() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
     for port in range(1, MAX_WAITING_CANDIDATES + 51):
         agent.add_remote_candidate(host_line("192.0.2.2", port).with_ufrag("abcd"), 0.0)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     assert {candidate.port for candidate in agent.remote_candidates} == set(range(51, 151))
 
 
 def test_pairs_are_ordered_by_the_formula_of_rfc_8445() -> None:
     agent = make_agent(1, controlling=True)
-    local = agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    local = agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for priority in (5, 2130706432, 7):
         agent.add_remote_candidate(host_line("192.0.2.2", priority % 65536 or 9, priority), 0.0)
     ours = local.priority
     expected = [(min(ours, p) << 32) + 2 * max(ours, p) + (ours > p) for p in (2130706432, 7, 5)]
     assert [pair.priority for pair in agent.pairs] == expected
-    agent.controlling = False
+    agent.take_role(0.0, controlling=False)
     assert agent.pairs[0].priority == (ours << 32) + 2 * 2130706432 + 1
 
 
 def test_a_server_reflexive_candidate_makes_no_pair_of_its_own() -> None:
     agent = make_agent(1, controlling=True)
     base = host_candidate("192.0.2.1", 1)
-    agent.add_local_candidate(base, 1)
-    agent.add_local_candidate(server_reflexive_candidate(("198.51.100.1", 9), base, server="s"), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(base, 1, 0.0)
+    agent.add_local_candidate(server_reflexive_candidate(("198.51.100.1", 9), base, server="s"), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     agent.add_remote_candidate(host_line("192.0.2.2", 5), 0.0)
     assert len(agent.pairs) == 1
     assert len(agent.local_candidates) == 2
@@ -73,9 +73,9 @@ def test_a_candidate_with_a_hidden_base_is_paired_by_it() -> None:
     agent = make_agent(1, controlling=True)
     hidden = remote("candidate:1 1 udp 2130706431 0d4e.local 5 typ host")
     with pytest.raises(LocalProtocolError):
-        agent.add_local_candidate(hidden, 1)
-    agent.add_local_candidate(hidden, 1, base="192.0.2.1")
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+        agent.add_local_candidate(hidden, 1, 0.0)
+    agent.add_local_candidate(hidden, 1, 0.0, base="192.0.2.1")
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     agent.add_remote_candidate(host_line("192.0.2.2", 5), 0.0)
     agent.add_remote_candidate(host_line("2001:db8::2", 5), 0.0)
     assert [pair.address for pair in agent.pairs] == [("192.0.2.2", 5)]
@@ -83,7 +83,7 @@ def test_a_candidate_with_a_hidden_base_is_paired_by_it() -> None:
 
 def test_candidates_that_are_not_used_are_counted() -> None:
     agent = make_agent(1, controlling=True)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for line in (
         "candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active",
         "candidate:1 2 udp 1 192.0.2.1 9 typ host",
@@ -99,8 +99,8 @@ def test_candidates_that_are_not_used_are_counted() -> None:
 
 def test_first_checks_are_not_paced_and_the_rest_is() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for index in range(MAX_UNPACED_CHECKS + 3):
         agent.add_remote_candidate(host_line("192.0.2.2", 5 + index, foundation=str(index)), 10.0)
     assert len(agent.datagrams_to_send(10.0)) == MAX_UNPACED_CHECKS
@@ -118,8 +118,8 @@ def test_first_checks_are_not_paced_and_the_rest_is() -> None:
 @pytest.mark.parametrize(("host", "ta"), [("192.0.2.2", TA), ("192.0.2.1", TA_SAME_HOST)])
 def test_pacing_is_quicker_between_candidates_of_this_host(host: str, ta: float) -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for index in range(MAX_UNPACED_CHECKS + 1):
         agent.add_remote_candidate(host_line(host, 5 + index, foundation=str(index)), 10.0)
     agent.datagrams_to_send(10.0)
@@ -128,8 +128,8 @@ def test_pacing_is_quicker_between_candidates_of_this_host(host: str, ta: float)
 
 def test_pairs_of_one_foundation_wait_for_the_first_of_them() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for port in (5, 6, 7):
         agent.add_remote_candidate(host_line("192.0.2.2", port), 0.0)
     agent.datagrams_to_send(0.0)
@@ -138,8 +138,8 @@ def test_pairs_of_one_foundation_wait_for_the_first_of_them() -> None:
 
 def test_a_foundation_thaws_when_its_first_check_has_no_answer() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for port in (5, 6):
         agent.add_remote_candidate(host_line("192.0.2.2", port), 0.0)
     now = 0.0
@@ -153,9 +153,9 @@ def test_a_foundation_thaws_when_its_first_check_has_no_answer() -> None:
 
 def test_remote_candidates_and_pairs_are_bounded() -> None:
     agent = make_agent(1, controlling=True)
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     for port in range(1, 301):
         agent.add_remote_candidate(host_line("192.0.2.2", port, foundation=str(port)), 0.0)
     assert len(agent.remote_candidates) == MAX_REMOTE_CANDIDATES
@@ -164,9 +164,9 @@ def test_remote_candidates_and_pairs_are_bounded() -> None:
 
 def test_a_full_list_gives_up_its_worst_pair_for_a_better_one() -> None:
     agent = make_agent(1, controlling=True)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
-    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1)
-    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
+    agent.add_local_candidate(host_candidate("192.0.2.1", 1), 1, 0.0)
+    agent.add_local_candidate(host_candidate("192.0.2.9", 2), 2, 0.0)
     for port in range(1, 51):
         agent.add_remote_candidate(host_line("192.0.2.2", port, port), 0.0)
     agent.add_remote_candidate(host_line("192.0.2.3", 9, 2130706431), 0.0)
@@ -177,7 +177,7 @@ def test_a_full_list_gives_up_its_worst_pair_for_a_better_one() -> None:
 
 def test_other_parameters_need_a_restart() -> None:
     agent = make_agent(1, controlling=True)
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
-    agent.set_remote_parameters(IceParameters("abcd", "x" * 24))
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
     with pytest.raises(LocalProtocolError):
-        agent.set_remote_parameters(IceParameters("abcd", "y" * 24))
+        agent.set_remote_parameters(IceParameters("abcd", "y" * 24), 0.0)

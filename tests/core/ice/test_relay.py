@@ -34,7 +34,7 @@ class RelayWorld:
         for event in self.client.poll_events():
             if isinstance(event, Allocated):
                 candidate = relayed_candidate(event.relayed[0], event.mapped, server="turn")
-                self.one.agent.add_local_candidate(candidate, RELAY_PORT)
+                self.one.agent.add_local_candidate(candidate, RELAY_PORT, self.now)
         for _, destination, data in self.two.agent.datagrams_to_send(self.now):
             if destination == RELAYED and OTHER[0] in self.server.permissions:
                 self.to_client(self.server.relay_in(OTHER, data))
@@ -58,7 +58,7 @@ class RelayWorld:
 
 def test_agents_connect_and_stay_connected_through_a_relay() -> None:
     world = RelayWorld()
-    world.two.agent.add_local_candidate(host_candidate(*OTHER), 2000)
+    world.two.agent.add_local_candidate(host_candidate(*OTHER), 2000, world.now)
     world.client.allocate(world.now)
     world.run(0.1)
     describe(world.one, world.two, world.now)

@@ -45,7 +45,7 @@ def test_equal_tie_breakers_are_no_dead_end() -> None:
     one, two = (Side(IceAgent(controlling=True, random_bytes=random.Random(7).randbytes)) for _ in range(2))
     two.agent.restart(0.0)
     for side, host, port in ((one, "192.0.2.1", 1000), (two, "192.0.2.2", 2000)):
-        add_host(side, host, port)
+        add_host(side, host, port, 0.0)
     connect(SimulatedLink(one, two), 15.0)
 
 
@@ -168,8 +168,8 @@ def nominate(link: SimulatedLink, source: tuple[str, int], seed: int) -> None:
 def two_paths() -> SimulatedLink:
     """Side one has two networks, the first one better; side two has both paths checked."""
     link = make_link((), "192.0.2.2")
-    add_host(link.sides[0], "192.0.2.1", 1000, local_preference=65535)
-    add_host(link.sides[0], "10.0.0.1", 1001, local_preference=100)
+    add_host(link.sides[0], "192.0.2.1", 1000, link.now, local_preference=65535)
+    add_host(link.sides[0], "10.0.0.1", 1001, link.now, local_preference=100)
     connect(link)
     assert link.sides[1].agent.send_path == (2000, ("192.0.2.1", 1000))
     return link

@@ -47,9 +47,8 @@ class Rough:
         if len(source.sockets) < 4:
             self.next_port += 1
             preference = self.chance.randrange(65536)
-            candidate = add_host(
-                source, f"172.16.0.{self.next_port - 3000}", self.next_port, local_preference=preference
-            )
+            host = f"172.16.0.{self.next_port - 3000}"
+            candidate = add_host(source, host, self.next_port, self.link.now, local_preference=preference)
             target.agent.add_remote_candidate(Candidate.parse(candidate.to_sdp()), self.link.now)
 
     def leave_network(self) -> None:

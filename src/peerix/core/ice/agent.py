@@ -53,8 +53,6 @@ class IceAgent:
         self._deadline: float | None = None
         self._has_news = False
         """Something changed since the last turn, so that the deadline is not known."""
-        self._is_timed = False
-        """`_now` is when it changed; not after calls that tell no time, which may come much later."""
 
     @property
     def state(self) -> IceState:
@@ -111,17 +109,18 @@ class IceAgent:
 
     @property
     def controlling(self) -> bool:
-        """Our role. Setting it is for offer and answer; a role conflict changes it too (`RoleChanged`)."""
+        """Our role."""
         return self._context.role.controlling
 
-    @controlling.setter
-    def controlling(self, value: bool) -> None:
-        if value != self._context.role.controlling:
-            self._context.role.switch(controlling=value)
+    def take_role(self, now: float, *, controlling: bool) -> None:
+        """Take the role that offer and answer give us; a role conflict changes it too (`RoleChanged`)."""
+        if controlling != self._context.role.controlling:
+            self._enter(now)
+            self._context.role.switch(controlling=controlling)
             self._sessions.current.handle_role_switch()
-            self._note_change()
+            self._has_news = True
 
-    def add_local_candidate(self, candidate: Candidate, port: int, *, base: str | None = None) -> Candidate:
+    def add_local_candidate(self, candidate: Candidate, port: int, now: float, *, base: str | None = None) -> Candidate:
         """Add one of our candidates, which belongs to the UDP port `port`; return it as it is signalled.
 
         `base` is the address that the port is bound to, when the candidate does not tell it: the mapped
@@ -137,8 +136,9 @@ class IceAgent:
             raise LocalProtocolError(f"a candidate needs the address of its socket, {base!r} is none")
         local = self._context.local.add(candidate, port, bound)
         if local is not None:
+            self._enter(now)
             self._sessions.current.add_local(local)
-            self._note_change()
+            self._has_news = True
         return candidate.with_ufrag(self.local_parameters.ufrag)
 
     def addresses_of(self, port: int) -> list[tuple[str, int]]:
@@ -192,7 +192,7 @@ class IceAgent:
         self._has_news = self._context.timers_changed = False
         self._set_state(IceState.CLOSED)
 
-    def set_remote_parameters(self, parameters: IceParameters, *, lite: bool = False) -> None:
+    def set_remote_parameters(self, parameters: IceParameters, now: float, *, lite: bool = False) -> None:
         """Take the other side's user name fragment and password; the checks start.
 
         The same ones again change nothing. An ICE-lite peer never controls (RFC 8445 6.1.1), so we do.
@@ -203,12 +203,13 @@ class IceAgent:
             return
         if self._sessions.current.remote_parameters is not None:
             raise LocalProtocolError("new remote ICE parameters need an ICE restart")
+        self._enter(now)
         if lite:
             self._sessions.switch_role(controlling=True)
         for candidate in self._waiting.take(parameters.ufrag):
             self._sessions.current.add_remote(candidate)
         self._sessions.current.set_remote_parameters(parameters)
-        self._note_change()
+        self._has_news = True
         self._set_state(self._sessions.state(self._state))
 
     def add_remote_candidate(self, candidate: Candidate, now: float) -> None:
@@ -268,13 +269,9 @@ class IceAgent:
 
     def poll_events(self) -> list[IceEvent]:
         """Return what happened since the last call."""
-        if self._has_news and self._is_timed:
+        if self._has_news:
             self._advance(self._now)
         return self._context.take_events()
-
-    def _note_change(self) -> None:
-        self._has_news = True
-        self._is_timed = False
 
     def _enter(self, now: float) -> None:
         """Note the time, and find out whether this process was kept from running."""
@@ -287,7 +284,6 @@ class IceAgent:
                 session.delay(late)
             self._has_news = True
         self._now = now
-        self._is_timed = True
 
     def _advance(self, now: float) -> None:
         if self._state is IceState.CLOSED:

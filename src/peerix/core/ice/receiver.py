@@ -76,8 +76,7 @@ class Receiver:
         context.remember(port, source)
         self._succeed(port, source, transaction_id, session)
         if session.is_settled(pair):
-            session.handle_repeated(pair, transaction_id)
-            return False
+            return session.handle_repeated(pair, transaction_id, now)
         check = Check(transaction_id, known.priority, known.remote_ufrag, known.use_candidate)
         session.handle_check(port, source, check, now)
         return True

@@ -144,14 +144,17 @@ class IceSession:
         self._trigger(pair, now)
         if check.use_candidate and not self._context.role.controlling:
             self._nominated(pair, check.transaction_id, now)
+        if pair is self.consent.pair and now is not None:
+            self.consent.follow(now)
 
-    def handle_repeated(self, pair: CandidatePair, transaction_id: bytes) -> None:
-        """Count a check of the pair that everybody agrees on, which changes nothing (see `is_settled`)."""
+    def handle_repeated(self, pair: CandidatePair, transaction_id: bytes, now: float) -> bool:
+        """Count a check of the pair that everybody agrees on (see `is_settled`); tell whether we check it now, too."""
         counters = pair.counters
         counters.requests_received += 1
         counters.responses_sent += 1
         if not self._context.role.controlling:
             pair.theirs.nomination = transaction_id
+        return self.consent.follow(now)
 
     def is_settled(self, pair: CandidatePair) -> bool:
         """Tell whether a pair is selected, answers, and has nothing before it: as all do most of the time."""

@@ -124,7 +124,7 @@ class Gathering:
         """
         base = host_candidate(host, port_number, local_preference=preference)
         signalled = base if public_host is None else base.with_host(public_host)
-        self._add(signalled, port, base.host)
+        self._add(signalled, port, base.host, now)
         self._bases[port] = base
         self.reflexive.add_port(base, port, now)
 
@@ -139,6 +139,7 @@ class Gathering:
         mapped: Address | None,
         port: int,
         preference: int,
+        now: float,
         *,
         server: str,
         transport: str,
@@ -153,7 +154,7 @@ class Gathering:
         )
         self.forbid_path_mtu_discovery(port)
         self._sources[candidate.host, candidate.port] = CandidateSource(url, transport)
-        self._add(candidate, port, candidate.host)
+        self._add(candidate, port, candidate.host, now)
 
     def remove_port(self, port: int) -> None:
         """A socket or a relay is gone."""
@@ -190,7 +191,7 @@ class Gathering:
             if isinstance(event, ReflexiveCandidateFound):
                 source = CandidateSource(self._url(event.server))
                 self._sources[event.candidate.host, event.candidate.port] = source
-                self._add(event.candidate, event.port, None)
+                self._add(event.candidate, event.port, None, now)
             else:
                 self._emit(IceServerFailed(self._url(event.server), event.code, event.reason))
         if self._sources_ended and self.reflexive.is_finished and self.state is IceGatheringState.GATHERING:
@@ -207,10 +208,10 @@ class Gathering:
             self.state = state
             self._emit(IceGatheringStateChanged(state))
 
-    def _add(self, candidate: Candidate, port: int, base: str | None) -> None:
+    def _add(self, candidate: Candidate, port: int, base: str | None, now: float) -> None:
         address = candidate.host, candidate.port
         if all((known.host, known.port) != address for known in self._ice.local_candidates):
-            self._signal(self._ice.add_local_candidate(candidate, port, base=base))
+            self._signal(self._ice.add_local_candidate(candidate, port, now, base=base))
 
     def _signal(self, candidate: Candidate) -> None:
         mid, index = self._negotiator.transport_section

@@ -151,7 +151,7 @@ class Session:
     def _apply(self, applied: Applied, now: float) -> None:
         ice = self.transport.ice
         if applied.ice_controlling is not None and self.transport.dtls.state is DtlsState.NEW:
-            ice.controlling = applied.ice_controlling
+            ice.take_role(now, controlling=applied.ice_controlling)
         if applied.dtls_role is not None:
             fingerprints = [Fingerprint(entry.algorithm, entry.value) for entry in applied.fingerprints]
             self.transport.set_peer(DtlsRole(applied.dtls_role), fingerprints)
@@ -170,7 +170,7 @@ class Session:
             return
         ice = self.transport.ice
         parameters = IceParameters(applied.ice_parameters.ufrag, applied.ice_parameters.pwd)
-        ice.set_remote_parameters(parameters, lite=applied.ice_lite)
+        ice.set_remote_parameters(parameters, now, lite=applied.ice_lite)
         for text in applied.remote_candidates:
             self._add_described_candidate(text, now)
         if applied.end_of_candidates:
@@ -219,7 +219,7 @@ class Session:
         :param url: what the user calls it.
         """
         self.negotiation.gathering.add_relayed(
-            relayed, mapped, port, preference, server=server, transport=transport, url=url
+            relayed, mapped, port, preference, now, server=server, transport=transport, url=url
         )
         self._advance(now)
 
