@@ -46,6 +46,7 @@ def measure_growth(stack: str, backend: str, quick: bool) -> Result:
     return {
         f"CPU ms a pair, first tenth of {count}": found["first_cpu"] * 1e3,
         "last tenth": found["last_cpu"] * 1e3,
+        "of it full garbage collections": found["collecting"] * 1e3,
         "KiB RSS a pair, first tenth": found["first_memory"] / KIB,
         "last tenth, KiB": found["last_memory"] / KIB,
         "all, KiB": found["memory"] / KIB,
