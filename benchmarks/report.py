@@ -94,6 +94,7 @@ def memory_metrics(moved: int) -> tuple[Metric, ...]:
     return (
         Metric("KiB RSS a pair, idle", lambda r: r["idle"] / 1024, more_is_better=False),
         Metric(f"after {moved / MEGA:.0f} MB", lambda r: r["after"] / 1024, more_is_better=False),
+        Metric("kept by the process, KiB", lambda r: r["kept"] / 1024, more_is_better=False),
     )
 
 

@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks.machine import granted_buffers
 from benchmarks.peers import open_endpoint
-from benchmarks.peers.base import FIRST_PAIRS, IDLE_PAIRS, MOVING_PAIRS, Meter
+from benchmarks.peers.base import FIRST_PAIRS, IDLE_PAIRS, MOVING_PAIRS, Meter, memory_of_pairs
 from benchmarks.wire import Wire
 
 if TYPE_CHECKING:
@@ -249,20 +249,18 @@ async def connect_often(job: Job) -> Result:
 async def connected_pairs(job: Job) -> Result:
     """Memory: what a connected pair holds idle, and after it has moved ``message_size * count`` bytes.
 
-    The first pairs take what the process needs only once, to connect and to move so much; all stay connected.
+    The first pairs take what the process needs only once, to connect; all stay connected.
     """
     async with AsyncExitStack() as stack:
         first = [await connect_pair(job, stack) for _ in range(FIRST_PAIRS)]
         before = resident_size()
         pairs = [await connect_pair(job, stack) for _ in range(IDLE_PAIRS)]
         idle = resident_size()
-        await move(job, first[0], job.count)
-        busy = resident_size()
-        for pair in pairs[:MOVING_PAIRS]:
+        moved = [idle]
+        for pair in (first[0], *pairs[:MOVING_PAIRS]):
             await move(job, pair, job.count)
-        after = resident_size()
-    each = (idle - before) / IDLE_PAIRS
-    return {"idle": each, "after": each + (after - busy) / MOVING_PAIRS}
+            moved.append(resident_size())
+    return memory_of_pairs((idle - before) / IDLE_PAIRS, moved)
 
 
 async def connect_pair(job: Job, stack: AsyncExitStack) -> tuple[Endpoint, Endpoint]:

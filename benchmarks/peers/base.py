@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anyio.abc import TaskStatus
 
     from benchmarks.wire import Wire
@@ -19,6 +23,17 @@ BUFFERED = 1024 * 1024  # bytes that a sender keeps queued in its stack
 FIRST_PAIRS = 3
 IDLE_PAIRS = 20
 MOVING_PAIRS = 5
+
+
+def memory_of_pairs(idle: float, sizes: Sequence[int]) -> dict[str, float]:
+    """Tell what a transfer leaves behind in a pair, and what in the process.
+
+    :param idle: bytes of a pair before.
+    :param sizes: of the process: before, after a first transfer that does not count, and after that of each other pair.
+        An allocator takes memory for all of them once, whenever it does; so the median is what a pair takes.
+    """
+    grown = [later - earlier for earlier, later in pairwise(sizes[1:])]
+    return {"idle": idle, "after": idle + statistics.median(grown), "kept": sizes[-1] - sizes[0]}
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from benchmarks.peers.base import FIRST_PAIRS, IDLE_PAIRS, MOVING_PAIRS
+from benchmarks.peers.base import FIRST_PAIRS, IDLE_PAIRS, MOVING_PAIRS, memory_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -173,9 +173,8 @@ async def connected_pairs(job: Job, agent: Agent) -> Result:
         await agent.ask("connectPairs", count=pairs)
         return await resident_size()
 
-    async def move(pairs: range) -> int:
-        for pair in pairs:
-            await agent.ask("move", pair=pair, size=job.message_size, count=job.count)
+    async def move(pair: int) -> int:
+        await agent.ask("move", pair=pair, size=job.message_size, count=job.count)
         return await resident_size()
 
     async def resident_size() -> int:
@@ -184,7 +183,5 @@ async def connected_pairs(job: Job, agent: Agent) -> Result:
 
     before = await connect(FIRST_PAIRS)
     idle = await connect(IDLE_PAIRS)
-    busy = await move(range(1))
-    after = await move(range(FIRST_PAIRS, FIRST_PAIRS + MOVING_PAIRS))
-    each = (idle - before) / IDLE_PAIRS
-    return {"idle": each, "after": each + (after - busy) / MOVING_PAIRS}
+    moved = [idle] + [await move(pair) for pair in (0, *range(FIRST_PAIRS, FIRST_PAIRS + MOVING_PAIRS))]
+    return memory_of_pairs((idle - before) / IDLE_PAIRS, moved)
