@@ -66,8 +66,8 @@ class Responder:
 def responder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Responder]:
     port = free_port()
     monkeypatch.setattr(multicast_dns, "PORT", port)
-    monkeypatch.setattr(multicast_dns, "multicast_hosts", lambda: ["127.0.0.1"])
-    monkeypatch.setattr(multicast_dns, "multicast_interfaces", list[int])
+    monkeypatch.setattr(multicast_dns, "multicast_hosts", lambda adapters: ["127.0.0.1"])
+    monkeypatch.setattr(multicast_dns, "multicast_interfaces", lambda adapters: list[int]())
     made = Responder(port)
     yield made
     made.sock.close()

@@ -7,11 +7,12 @@ watch of the network. Linux tells all that is looked at here, as one block of by
 from __future__ import annotations
 
 import array
+import os
 import socket
 import struct
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import ifaddr
@@ -25,7 +26,7 @@ SIOCGIFCONF = 0x8912
 MAX_LIST = 16_384
 """Bytes of such a list, 40 an address; a longer one is not remembered."""
 
-IPV6_ADDRESSES = Path("/proc/thread-self/net/if_inet6")
+IPV6_ADDRESSES = "/proc/thread-self/net/if_inet6"
 """Every IPv6 address with the number and the name of its interface, and its flags: those of the thread's network."""
 
 
@@ -56,12 +57,17 @@ def look_at_adapters() -> Adapters:
     return found
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        with path.open("rb", buffering=0) as file:
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
+    try:
+        return b"".join(iter(partial(os.read, descriptor, MAX_LIST), b""))
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def _ipv4_addresses() -> bytes | None:

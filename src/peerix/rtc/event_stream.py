@@ -47,7 +47,8 @@ class EventStream(ObjectReceiveStream[ConnectionEvent]):
 
         :raises EndOfStream: the connection has closed.
         """
-        await checkpoint()
+        if self._events or self._ended:
+            await checkpoint()
         while not self._events:
             if self._ended:
                 raise EndOfStream

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable, Sequence
 
+    from ifaddr import Adapter
+
     from peerix.rtc.multicast_socket import MulticastSocket
 
 PORT = 5353
@@ -92,8 +94,9 @@ class MulticastDns:
             for kind in (Ipv4Multicast, Ipv6Multicast):
                 with suppress(OSError):  # a system without that family, or the port is somebody's own
                     self._sockets.append(kind(PORT))
+        adapters = look_at_adapters().every
         for one in self._sockets:
-            for interface in multicast_hosts() if isinstance(one, Ipv4Multicast) else multicast_interfaces():
+            for interface in (multicast_hosts if isinstance(one, Ipv4Multicast) else multicast_interfaces)(adapters):
                 one.join(interface)
 
     def _close(self) -> None:
@@ -139,17 +142,17 @@ def shared_multicast_dns() -> MulticastDns:
         return made
 
 
-def multicast_hosts() -> Sequence[str]:
+def multicast_hosts(adapters: Sequence[Adapter]) -> Sequence[str]:
     """An IPv4 address of each interface on which names are asked for."""
-    hosts = [str(ip.ip) for adapter in look_at_adapters().every for ip in adapter.ips if ip.is_IPv4]
+    hosts = [str(ip.ip) for adapter in adapters for ip in adapter.ips if ip.is_IPv4]
     return [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
 
 
-def multicast_interfaces() -> Sequence[int]:
+def multicast_interfaces(adapters: Sequence[Adapter]) -> Sequence[int]:
     """The index of each interface that has an IPv6 address beside the loopback one."""
     return [
         adapter.index
-        for adapter in look_at_adapters().every
+        for adapter in adapters
         if adapter.index is not None
         and any(ip.is_IPv6 and not ipaddress.ip_address(ip.ip[0]).is_loopback for ip in adapter.ips)
     ]

@@ -8,14 +8,19 @@ import pytest
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp import (
+    Association,
     AssociationClosed,
     AssociationEstablished,
     AssociationState,
     SctpConfig,
 )
+from peerix.core.sctp.chunks import INIT, INIT_ACK
 from peerix.core.sctp.state import TRANSITIONS, Lifecycle
 from tests.core.sctp.pairs import START, Pair, association, connected, exchange, received
 from tests.support.simnet import Link
+
+COMMON_HEADER = 12
+"""Bytes in front of the first chunk, whose type is its first byte."""
 
 
 def test_both_sides_open_at_once() -> None:
@@ -41,6 +46,34 @@ def test_connecting_after_the_peer_did_changes_nothing() -> None:
     b.connect(START)
     assert b.packets_to_send(START, 8) == []
     assert b.state is AssociationState.ESTABLISHED
+
+
+def asked() -> tuple[Association, Association]:
+    """An association that has sent an INIT, and one that has got it before it connected."""
+    a, b = association(1), association(2)
+    a.connect(START)
+    b.receive_packets(a.packets_to_send(START, 8), START)
+    b.connect(START)
+    return a, b
+
+
+def test_whoever_answers_an_init_before_it_connects_sends_none() -> None:
+    a, b = asked()
+    (answer,) = b.packets_to_send(START, 8)
+    assert answer[COMMON_HEADER] == INIT_ACK
+    a.receive_packets([answer], START)
+    exchange(a, b)
+    assert a.state is b.state is AssociationState.ESTABLISHED
+
+
+def test_an_init_that_was_held_back_leaves_when_no_cookie_comes() -> None:
+    _, b = asked()
+    b.packets_to_send(START, 8)
+    due = b.next_timeout()
+    assert due is not None
+    b.handle_timeout(due)
+    (init,) = b.packets_to_send(due, 8)
+    assert init[COMMON_HEADER] == INIT
 
 
 @pytest.mark.parametrize("lost", list(itertools.combinations(range(8), 2)))

@@ -15,15 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from peerix.core.errors import LocalProtocolError
 
-_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha-256": hashes.SHA256,
-    "sha-384": hashes.SHA384,
-    "sha-512": hashes.SHA512,
-}
+# By their names in SDP, as OpenSSL calls them. What is not here is unknown, or too weak.
+_HASHES = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
 
 # RFC 8827 section 6.5 makes ECDHE with P-256 and AES-128-GCM the common ground. CBC suites are left out: no stack
 # of the last ten years needs them, and their records differ in size by content.
@@ -49,13 +46,10 @@ class Fingerprint:
     value: str
 
 
-def fingerprint_of(certificate: x509.Certificate, algorithm: str) -> Fingerprint | None:
-    """Hash `certificate` with a hash named as in SDP; None for a hash that is unknown or too weak."""
-    hash_type = _HASHES.get(algorithm.lower())
-    if hash_type is None:
-        return None
-    digest = certificate.fingerprint(hash_type())
-    return Fingerprint(algorithm.lower(), digest.hex(":").upper())
+def has_fingerprint(certificate: crypto.X509, fingerprint: Fingerprint) -> bool:
+    """Tell whether a certificate has a fingerprint; never with a hash that is unknown or too weak."""
+    name = _HASHES.get(fingerprint.algorithm.lower())
+    return name is not None and certificate.digest(name).decode() == fingerprint.value.upper()
 
 
 class Certificate:
@@ -67,12 +61,13 @@ class Certificate:
     :raises LocalProtocolError: the key is not the certificate's, or OpenSSL refuses them.
     """
 
-    __slots__ = ("_context", "certificate", "private_key")
+    __slots__ = ("_context", "_fingerprint", "certificate", "private_key")
 
     def __init__(self, certificate: x509.Certificate, private_key: ec.EllipticCurvePrivateKey) -> None:
         self.certificate = certificate
         self.private_key = private_key
         self._context: SSL.Context | None = None
+        self._fingerprint = Fingerprint("sha-256", certificate.fingerprint(hashes.SHA256()).hex(":").upper())
         if certificate.public_key() != private_key.public_key():
             message = "the private key does not belong to the certificate"
             raise LocalProtocolError(message)
@@ -124,9 +119,7 @@ class Certificate:
     @property
     def fingerprints(self) -> list[Fingerprint]:
         """The fingerprints to announce: SHA-256, as every browser does."""
-        fingerprint = fingerprint_of(self.certificate, "sha-256")
-        assert fingerprint is not None
-        return [fingerprint]
+        return [self._fingerprint]
 
     @property
     def context(self) -> SSL.Context:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from OpenSSL import SSL
 
-from peerix.core.dtls.certificate import Certificate, Fingerprint, fingerprint_of
+from peerix.core.dtls.certificate import Certificate, Fingerprint, has_fingerprint
 from peerix.core.dtls.protection import Protection
 from peerix.core.dtls.records import newest_protected, split_flight, split_protected
 from peerix.core.dtls.transport import DtlsRole, DtlsState
@@ -35,6 +35,9 @@ HANDSHAKE_TIMEOUT = 30.0
 
 MAX_BUFFERED = 16_384
 """Bytes that may wait in the incoming BIO: OpenSSL loses records that straddle its read buffer of 16,721 bytes."""
+
+READ_SIZE = 16_384
+"""Bytes taken out of the outgoing BIO at once; a flight has one or two thousand."""
 
 MAX_ANSWERS = 16
 """Repeated flights of the other side that are answered after the handshake has ended here."""
@@ -185,11 +188,10 @@ class OpenSslDtls:
             self._handshake.begin(flight, now)
 
     def _check_fingerprint(self, connection: SSL.Connection) -> bool:
-        certificate = connection.get_peer_certificate(as_cryptography=True)
+        certificate = connection.get_peer_certificate()
         if certificate is not None:
             for wanted in self._fingerprints:
-                seen = fingerprint_of(certificate, wanted.algorithm)
-                if seen is not None and seen.value == wanted.value.upper():
+                if has_fingerprint(certificate, wanted):
                     return True
         self._fail("the peer's certificate has not the fingerprint that its description announced")
         return False
@@ -200,8 +202,8 @@ class OpenSslDtls:
             return []
         parts: list[bytes] = []
         try:
-            while True:
-                parts.append(connection.bio_read(65_536))
+            while not parts or len(parts[-1]) == READ_SIZE:  # one that is not full is the last
+                parts.append(connection.bio_read(READ_SIZE))
         except SSL.Error:
             pass
         datagrams = split_flight(b"".join(parts), self.mtu)

@@ -20,7 +20,7 @@ from peerix.core.jsep.descriptions import Described, Descriptions
 from peerix.core.jsep.needed import media_needed
 from peerix.core.jsep.offer import Wanted, create_offer
 from peerix.core.jsep.origin import SessionOrigin
-from peerix.core.jsep.outcome import Settled, in_force, local_ufrag, outcome, settle
+from peerix.core.jsep.outcome import InForce, Settled, in_force, local_ufrag, outcome, settle
 from peerix.core.jsep.parameters import TrackChanges
 from peerix.core.jsep.payload_types import Numbering
 from peerix.core.jsep.remote import check_answer, check_credentials, check_offer
@@ -55,6 +55,7 @@ class Negotiator:
         "_created",
         "_data_wanted",
         "_descriptions",
+        "_in_force",
         "_mid_floor",
         "_origin",
         "_replaced_ufrag",
@@ -68,6 +69,7 @@ class Negotiator:
         self._state = SignalingState.STABLE
         self._descriptions = Descriptions()
         self._settled = Settled()
+        self._in_force = InForce()
         self._created: _Created | None = None
         self._data_wanted = False
         self._replaced_ufrag: str | None = None
@@ -304,7 +306,7 @@ class Negotiator:
         if remote is None:
             raise IceCandidateError("a candidate before any remote description")
         index = find_section(remote.model, candidate)
-        transport = in_force(self._descriptions, self._serves).transport
+        transport = self._used().transport
         if transport is None or not transport.carries(index, remote.model.media[index]):
             return False
         self._descriptions = noted(self._descriptions, transport.index, candidate)
@@ -344,7 +346,7 @@ class Negotiator:
         after = (before.rolled_back() if implicit_rollback else before).applied(side, described)
         # Everything that may raise comes before the first change.
         settled = settle(self._settled, after, side, described)
-        was, now = in_force(before, self._serves), in_force(after, self._serves)
+        was, now = self._used(), in_force(after, self._serves)
         applied = outcome(state, was, now, after, settled, rolled_back=implicit_rollback)
         receiving = self._transceivers.receiving
         if described.type != "offer":
@@ -356,6 +358,7 @@ class Negotiator:
         elif self._created is not None:
             self._transceivers.propose(self._created.assigned)
         self._settled, self._descriptions, self._state, self._created = settled, after, state, None
+        self._in_force = now
         if state is SignalingState.STABLE:
             self._become_stable(after)
         return self._with_tracks(applied, receiving)
@@ -367,6 +370,11 @@ class Negotiator:
         if not added and not removed:
             return applied
         return replace(applied, tracks=TrackChanges(added, removed))
+
+    def _used(self) -> InForce:
+        """What of their description we use; of an offer, our transceivers decide that each time."""
+        offered = self._descriptions.pending_remote is not None
+        return in_force(self._descriptions, self._serves) if offered else self._in_force
 
     def _serves(self, section: MediaSection) -> bool:
         return section.is_data or self._transceivers.serves(section)
@@ -387,11 +395,12 @@ class Negotiator:
     def _rollback(self) -> Applied:
         before = self._descriptions
         after = before.rolled_back()
-        was, now = in_force(before, self._serves), in_force(after, self._serves)
+        was, now = self._used(), in_force(after, self._serves)
         applied = outcome(SignalingState.STABLE, was, now, after, self._settled, rolled_back=True)
         receiving = self._transceivers.receiving
         self._transceivers.roll_back()
         self._descriptions, self._state, self._created = after, SignalingState.STABLE, None
+        self._in_force = now
         return self._with_tracks(applied, receiving)
 
 

@@ -54,6 +54,7 @@ class Handshake:
     """
 
     __slots__ = (
+        "_has_answered",
         "_ours",
         "_packet",
         "_retransmissions",
@@ -89,6 +90,7 @@ class Handshake:
         self.timer = RetransmissionTimer(RetransmissionTimeout(timers.rto_initial, timers.rto_min, timers.rto_max))
         self._retransmissions = timers.max_init_retransmissions
         self._packet = b""
+        self._has_answered = False
         self.agreement: Agreement | None = None
         self.outbox: list[bytes] = []
         self.failed = False
@@ -99,15 +101,20 @@ class Handshake:
         return self._ours.initial_tsn
 
     def connect(self, now: float) -> None:
-        """Send INIT, unless the peer was faster."""
-        if self.lifecycle.move(AssociationState.COOKIE_WAIT):
-            self._send_init(now)
+        """Send INIT, unless the peer was faster.
 
-    def _send_init(self, now: float) -> None:
+        Whoever has our INIT ACK will echo its cookie, and would only have to answer our INIT, too: it waits for
+        T1-init, as if it had been lost.
+        """
+        if self.lifecycle.move(AssociationState.COOKIE_WAIT):
+            self._start_init(now)
+            if not self._has_answered:
+                self.outbox.append(self._packet)
+
+    def _start_init(self, now: float) -> None:
         wire = self._wire
         chunk = write_chunk(INIT, 0, write_init(self._ours))
         self._packet = write_packet(wire.local_port, wire.remote_port, 0, chunk)
-        self.outbox.append(self._packet)
         self.timer.start(now)
 
     def receive_init(self, value: bytes, port: int, now: float) -> bool:
@@ -133,6 +140,7 @@ class Handshake:
         )
         chunk = write_chunk(INIT_ACK, 0, write_init(answer))
         self._answer(write_packet(self._wire.local_port, port, theirs.tag, chunk))
+        self._has_answered = True
         return True
 
     def receive_init_ack(self, value: bytes, port: int, now: float) -> bool:
@@ -191,7 +199,8 @@ class Handshake:
         if self.lifecycle.state is AssociationState.COOKIE_ECHOED:
             self.lifecycle.move(AssociationState.COOKIE_WAIT)
             self.agreement = None
-            self._send_init(now)
+            self._start_init(now)
+            self.outbox.append(self._packet)
 
     def _establish(self, agreement: Agreement) -> None:
         if not self.lifecycle.move(AssociationState.ESTABLISHED):
