@@ -119,11 +119,12 @@ async def wake_ups(first: float, later: float, waiting: float) -> int:
     session = Timed(start + first)
     pump = Pump(cast("Session", session), lambda events: None)
     async with create_task_group() as tasks:
-        tasks.start_soon(pump.run, tasks)
+        pump.start(tasks)
         await wait_all_tasks_blocked()
         session.deadline = start + later
         pump.finish(time.monotonic())
         await sleep(waiting)
+        pump.close()
         tasks.cancel_scope.cancel()
     return session.woken
 

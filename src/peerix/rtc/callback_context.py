@@ -14,3 +14,8 @@ def callback_context() -> Context:
 
         context.run(current_async_library_cvar.set, "asyncio")
     return context
+
+
+async def raise_error(error: BaseException) -> None:
+    """Run as a task: what a call-back raised ends the task group that the call-back works for."""
+    raise error

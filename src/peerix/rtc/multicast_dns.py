@@ -10,15 +10,17 @@ from __future__ import annotations
 import ipaddress
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from anyio import ClosedResourceError, Event, Lock, create_task_group, move_on_after, sleep_forever, wait_readable
-from anyio.lowlevel import RunVar, checkpoint_if_cancelled
+from anyio import Event, Lock, create_task_group, move_on_after, sleep_forever
+from anyio.lowlevel import RunVar
 
 from peerix.core.mdns import NameCache, build_query
 from peerix.rtc.adapters import look_at_adapters
 from peerix.rtc.multicast_socket import Ipv4Multicast, Ipv6Multicast, drain
 from peerix.rtc.name_resolution import resolve_host
+from peerix.rtc.socket_reader import SocketReader
 
 if TYPE_CHECKING:
     import socket
@@ -109,21 +111,20 @@ class MulticastDns:
     async def _read(self) -> None:
         if not self._sockets:
             await sleep_forever()
-        async with create_task_group() as readers:
-            for one in self._sockets:
-                readers.start_soon(self._read_one, one.sock, name="multicast DNS reader")
-
-    async def _read_one(self, sock: socket.socket) -> None:
-        while True:
+        readers = [SocketReader(one.sock, partial(self._receive, one.sock)) for one in self._sockets]
+        async with create_task_group() as tasks:
+            for reader in readers:
+                reader.start(tasks, "multicast DNS reader")
             try:
-                await wait_readable(sock)
-            except (ClosedResourceError, OSError, ValueError):
-                return
-            # uvloop's wait_readable does not notice a cancellation while the socket is readable.
-            await checkpoint_if_cancelled()
-            now = time.monotonic()
-            for message in drain(sock, PORT):
-                self._wake(self._cache.receive(message, now))
+                await sleep_forever()
+            finally:
+                for reader in readers:
+                    reader.close()
+
+    def _receive(self, sock: socket.socket) -> None:
+        now = time.monotonic()
+        for message in drain(sock, PORT):
+            self._wake(self._cache.receive(message, now))
 
     def _wake(self, names: Iterable[str]) -> None:
         for name in names:

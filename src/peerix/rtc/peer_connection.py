@@ -157,15 +157,18 @@ class PeerConnection(AsyncContextManagerMixin):
         # The packets flow in a scope of their own: a goodbye needs them, whoever is cancelled.
         with CancelScope(shield=True):
             async with create_task_group() as pump_tasks:
-                pump_tasks.start_soon(self._pump.run, pump_tasks, name="packet pump")
+                self._pump.start(pump_tasks)
                 pump_tasks.start_soon(self._gatherer.run, pump_tasks, name="gatherer")
                 try:
                     await self._own()
                 finally:
-                    await self._say_goodbye()
-                    await self._gatherer.aclose()
-                    pump_tasks.cancel_scope.cancel("the connection is closed")
-                    self._ended.set()
+                    try:
+                        await self._say_goodbye()
+                        await self._gatherer.aclose()
+                    finally:
+                        self._pump.close()
+                        pump_tasks.cancel_scope.cancel("the connection is closed")
+                        self._ended.set()
 
     async def _own(self) -> None:
         with self.cancel_scope:

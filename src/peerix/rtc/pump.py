@@ -98,12 +98,6 @@ class Pump:
         if port is not None:
             port.close()
 
-    def close_ports(self) -> None:
-        """Close all sockets."""
-        for port in self._ports.values():
-            port.close()
-        self._ports.clear()
-
     # -- wake-ups
 
     def receive_datagrams(self, port: int, batch: list[Received], now: float) -> None:
@@ -173,17 +167,21 @@ class Pump:
             self._armed = deadline
             self._alarm.set(max(deadline - now, MIN_DELAY))
 
-    async def run(self, tasks: TaskGroup) -> None:
-        """Run the clock, and the ports in `tasks`, until cancelled."""
+    def start(self, tasks: TaskGroup) -> None:
+        """Run the clock and the ports until `close`, which is to be called before the group ends."""
         self._task_group = tasks
         for port in self._ports.values():
             if isinstance(port, UdpPort):
                 port.start(tasks)
-        try:
-            self._set_alarm(self.session.next_timeout(), time.monotonic())
-            await self._alarm.run()
-        finally:
-            self.close_ports()
+        self._alarm.start(tasks)
+        self._set_alarm(self.session.next_timeout(), time.monotonic())
+
+    def close(self) -> None:
+        """Stop the clock and close all sockets."""
+        self._alarm.close()
+        for port in self._ports.values():
+            port.close()
+        self._ports.clear()
 
     def _wake_up(self) -> None:
         now = time.monotonic()

@@ -11,10 +11,10 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING
 
-from anyio import ClosedResourceError, Event, notify_closing, wait_readable
+from anyio import ClosedResourceError, notify_closing, wait_readable
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
-from peerix.rtc.callback_context import callback_context
+from peerix.rtc.callback_context import callback_context, raise_error
 
 if TYPE_CHECKING:
     import socket
@@ -29,45 +29,31 @@ CANCELLATION_EVERY = 8
 class SocketReader:
     """Watches one socket.
 
-    :param read: called each time there is something to read; must read it, and must not block. What it raises ends
-        `run`.
+    :param read: called each time there is something to read; must read it, and must not block.
     """
 
-    __slots__ = ("_ended", "_failure", "_loop", "_read", "_sock", "_tasks")
+    __slots__ = ("_loop", "_read", "_sock", "_tasks")
 
     def __init__(self, sock: socket.socket, read: Callable[[], None]) -> None:
         self._sock = sock
         self._read = read
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: TaskGroup | None = None
-        self._ended = Event()
-        self._failure: BaseException | None = None
 
     def start(self, tasks: TaskGroup, name: str) -> None:
         """Watch until `close`, which is to be called before the group ends; what reading raises ends the group."""
-        loop = current_token().native_token
         if self._sock.fileno() < 0:
             return
-        if isinstance(loop, asyncio.AbstractEventLoop) and self._watch(loop):
-            self._tasks = tasks
-        else:
-            tasks.start_soon(self.run, name=name)
-
-    async def run(self) -> None:
-        """Watch until cancelled, or until `close`."""
-        # It may be closed before this task begins; trio takes all closed sockets, which have one number, for one.
-        if self._sock.fileno() < 0:
-            return
+        self._tasks = tasks
         loop = current_token().native_token
-        if isinstance(loop, asyncio.AbstractEventLoop) and self._watch(loop):
-            await self._until_ended()
-        else:
-            await self._wait_each_time()
+        if not (isinstance(loop, asyncio.AbstractEventLoop) and self._watch(loop)):
+            tasks.start_soon(self._run, name=name)
 
     def close(self) -> None:
         """Stop, before the socket is closed. Harmless when it has stopped."""
         if self._loop is not None:
-            self._stop_watching()
+            self._loop.remove_reader(self._sock)
+            self._loop = None
         elif self._sock.fileno() >= 0:
             notify_closing(self._sock)
 
@@ -83,28 +69,17 @@ class SocketReader:
     def _call_back(self) -> None:
         try:
             self._read()
-        except BaseException as error:  # noqa: BLE001 - `run` raises it
-            self._failure = error
-            self._stop_watching()
+        except BaseException as error:  # noqa: BLE001 - it ends the group
+            self.close()
             if self._tasks is not None:
-                self._tasks.start_soon(self._until_ended, name="failed reader of a socket")
+                self._tasks.start_soon(raise_error, error, name="failed reader of a socket")
 
-    def _stop_watching(self) -> None:
-        if self._loop is not None:
-            self._loop.remove_reader(self._sock)
-            self._loop = None
-            self._ended.set()
-
-    async def _until_ended(self) -> None:
-        try:
-            await self._ended.wait()
-        finally:
-            self._stop_watching()
-        if self._failure is not None:
-            raise self._failure
-
-    async def _wait_each_time(self) -> None:
+    async def _run(self) -> None:
         for wake_up in count():
+            # It may be closed before this task has its turn; trio takes all closed sockets, which have one number, for
+            # one.
+            if self._sock.fileno() < 0:
+                return
             try:
                 await wait_readable(self._sock)
             except (ClosedResourceError, OSError, ValueError):
