@@ -10,7 +10,6 @@ code, and the last one again: 90 us each.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 from contextlib import suppress
@@ -93,8 +92,7 @@ class DatagramSocket:
     )
 
     def __init__(self, host: str, port: int = 0) -> None:
-        version = ipaddress.ip_address(host.partition("%")[0]).version
-        family = socket.AF_INET if version == 4 else socket.AF_INET6
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sock = sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)

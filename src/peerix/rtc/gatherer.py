@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from anyio import ClosedResourceError
 
 from peerix.core.errors import IceCandidateError
 from peerix.core.ice import local_preferences
-from peerix.rtc.interfaces import can_bind, host_addresses, open_socket
+from peerix.rtc.interfaces import can_bind, host_addresses, is_loopback, open_socket
 from peerix.rtc.multicast_dns import shared_multicast_dns
 from peerix.rtc.network_watch import shared_network_watch
 from peerix.rtc.server_gathering import ServerGathering
@@ -112,8 +111,8 @@ class Gatherer:
 
     def _may_meet_names(self) -> bool:
         """Whether a `.local` candidate of the other side could be reached: a neighbour's, from this host's network."""
-        hosts = [port.socket.address[0].partition("%")[0] for port in self.udp_ports]
-        return self._configuration.multicast_dns and any(not ip_address(host).is_loopback for host in hosts)
+        hosts = [port.socket.address[0] for port in self.udp_ports]
+        return self._configuration.multicast_dns and not all(map(is_loopback, hosts))
 
     def open_ports(self) -> None:
         """Open a port on every address that has none yet."""

@@ -64,7 +64,7 @@ class InterfaceAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether it is only good for this host."""
-        return _reach(self.text) == _LOOPBACK
+        return is_loopback(self.text)
 
     @property
     def is_link_local(self) -> bool:
@@ -148,6 +148,11 @@ def _reach(text: str) -> int:
     if address.is_loopback:
         return _LOOPBACK
     return _LINK_LOCAL if address.is_link_local else _GLOBAL
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is only good for this host."""
+    return _reach(host) == _LOOPBACK
 
 
 def source_address(server: Address, configuration: Configuration) -> str | None:

@@ -7,7 +7,6 @@ the address at once.
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from contextlib import suppress
 from functools import partial
@@ -18,6 +17,7 @@ from anyio.lowlevel import RunVar
 
 from peerix.core.mdns import NameCache, build_query
 from peerix.rtc.adapters import look_at_adapters
+from peerix.rtc.interfaces import is_loopback
 from peerix.rtc.multicast_socket import Ipv4Multicast, Ipv6Multicast, drain
 from peerix.rtc.name_resolution import resolve_host
 from peerix.rtc.socket_reader import SocketReader
@@ -146,7 +146,7 @@ def shared_multicast_dns() -> MulticastDns:
 def multicast_hosts(adapters: Sequence[Adapter]) -> Sequence[str]:
     """An IPv4 address of each interface on which names are asked for."""
     hosts = [str(ip.ip) for adapter in adapters for ip in adapter.ips if ip.is_IPv4]
-    return [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
+    return [host for host in hosts if not is_loopback(host)]
 
 
 def multicast_interfaces(adapters: Sequence[Adapter]) -> Sequence[int]:
@@ -154,6 +154,5 @@ def multicast_interfaces(adapters: Sequence[Adapter]) -> Sequence[int]:
     return [
         adapter.index
         for adapter in adapters
-        if adapter.index is not None
-        and any(ip.is_IPv6 and not ipaddress.ip_address(ip.ip[0]).is_loopback for ip in adapter.ips)
+        if adapter.index is not None and any(ip.is_IPv6 and not is_loopback(ip.ip[0]) for ip in adapter.ips)
     ]

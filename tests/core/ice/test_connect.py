@@ -165,6 +165,17 @@ def test_the_signalled_form_of_a_peer_reflexive_candidate_takes_its_place() -> N
     assert [pair.remote.type for pair in one.agent.pairs] == ["host"]
 
 
+def test_a_pair_whose_remote_candidate_is_signalled_late_has_the_priority_that_it_has_for_the_other_side() -> None:
+    link = make_link()
+    one, two = link.sides
+    describe(one, two, link.now)
+    describe(two, one, link.now, candidates=False)
+    assert link.run(1.0, until=lambda: selected(link))
+    assert one.agent.pairs[0].priority != two.agent.pairs[0].priority
+    one.agent.add_remote_candidate(two.agent.local_candidates[0], link.now)
+    assert one.agent.pairs[0].priority == two.agent.pairs[0].priority
+
+
 def nat_link() -> Link:
     """Side two sits behind a NAT: its packets come from 198.51.100.2, port 7000."""
     link = make_link("192.0.2.1", "10.0.0.2")

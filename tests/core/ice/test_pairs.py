@@ -7,6 +7,7 @@ import pytest
 from peerix.core.errors import LocalProtocolError
 from peerix.core.ice import (
     Candidate,
+    IceAgent,
     IceParameters,
     PairState,
     host_candidate,
@@ -14,6 +15,9 @@ from peerix.core.ice import (
 )
 from peerix.core.ice.candidates import MAX_REMOTE_CANDIDATES, MAX_WAITING_CANDIDATES
 from peerix.core.ice.check_list import MAX_PAIRS, MAX_UNPACED_CHECKS, TA, TA_SAME_HOST
+from peerix.core.stun import Message, MessageClass, Method
+from peerix.core.stun.attributes import ICE_CONTROLLED, PRIORITY, USERNAME
+from peerix.core.stun.credentials import short_term_key
 from tests.core.ice.link import make_agent
 
 
@@ -124,6 +128,35 @@ def test_pacing_is_quicker_between_candidates_of_this_host(host: str, ta: float)
         agent.add_remote_candidate(host_line(host, 5 + index, foundation=str(index)), 10.0)
     agent.datagrams_to_send(10.0)
     assert agent.next_timeout() == pytest.approx(10.0 + ta)
+
+
+def two_of_this_host() -> IceAgent:
+    """An agent with two addresses of this host, and the candidates that another program has on them."""
+    agent = make_agent(1, controlling=True)
+    for number, host in enumerate(("192.0.2.1", "2001:db8::1"), 1):
+        agent.add_local_candidate(host_candidate(host, number), number, 0.0)
+    agent.set_remote_parameters(IceParameters("abcd", "x" * 24), 0.0)
+    agent.add_remote_candidate(host_line("2001:db8::1", 5, foundation="1"), 10.0)
+    agent.add_remote_candidate(host_line("192.0.2.1", 6, priority=2130706175, foundation="2"), 10.0)
+    return agent
+
+
+def test_another_address_of_this_host_is_checked_only_when_the_first_does_not_answer() -> None:
+    agent = two_of_this_host()
+    assert [address for _, address, _ in agent.datagrams_to_send(10.0)] == [("2001:db8::1", 5)]
+    later = 10.0 + TA_SAME_HOST
+    assert [address for _, address, _ in agent.datagrams_to_send(later)] == [("192.0.2.1", 6)]
+
+
+def test_a_triggered_check_of_this_host_counts_for_its_pace() -> None:
+    agent = two_of_this_host()
+    parameters = agent.local_parameters
+    request = Message(Method.BINDING, MessageClass.REQUEST, bytes(12))
+    request.add(USERNAME, f"{parameters.ufrag}:abcd").add(PRIORITY, 1).add(ICE_CONTROLLED, 1)
+    agent.receive_datagram(1, ("192.0.2.1", 6), request.to_bytes(key=short_term_key(parameters.pwd)), 10.0)
+    requests = [address for _, address, data in agent.datagrams_to_send(10.0) if data[:2] == b"\x00\x01"]
+    assert requests == [("192.0.2.1", 6)]
+    assert agent.next_timeout() == pytest.approx(10.0 + TA_SAME_HOST)
 
 
 def test_pairs_of_one_foundation_wait_for_the_first_of_them() -> None:

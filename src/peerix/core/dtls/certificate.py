@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -19,7 +20,7 @@ from OpenSSL import SSL, crypto
 
 from peerix.core.errors import LocalProtocolError
 
-# By their names in SDP, as OpenSSL calls them. What is not here is unknown, or too weak.
+# By their names in SDP, as hashlib calls them. What is not here is unknown, or too weak.
 _HASHES = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
 
 # RFC 8827 section 6.5 makes ECDHE with P-256 and AES-128-GCM the common ground. CBC suites are left out: no stack
@@ -49,7 +50,10 @@ class Fingerprint:
 def has_fingerprint(certificate: crypto.X509, fingerprint: Fingerprint) -> bool:
     """Tell whether a certificate has a fingerprint; never with a hash that is unknown or too weak."""
     name = _HASHES.get(fingerprint.algorithm.lower())
-    return name is not None and certificate.digest(name).decode() == fingerprint.value.upper()
+    if name is None:
+        return False
+    written = crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
+    return hashlib.new(name, written).digest().hex(":").upper() == fingerprint.value.upper()
 
 
 class Certificate:

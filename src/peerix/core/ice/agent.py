@@ -275,6 +275,8 @@ class IceAgent:
 
     def _enter(self, now: float) -> None:
         """Note the time, and find out whether this process was kept from running."""
+        if now == self._now:
+            return  # another call of the same wake-up
         deadline = self._find_deadline()
         late = 0.0 if deadline is None else now - deadline
         if late > STARVATION_TOLERANCE:

@@ -1,7 +1,8 @@
 """The check list: which pairs there are and which is checked next (RFC 8445 6.1.2, 6.1.4, RFC 8838 12).
 
 Order of checks: triggered ones first and at once (the other side paces them); then the first check of each
-foundation, at once for the first `MAX_UNPACED_CHECKS` of them; then the rest, best first, one every Ta.
+foundation, at once for the first `MAX_UNPACED_CHECKS` of them; then the rest, best first, one every Ta. Pairs of this
+host are all paced: the first one answers before the next one is due, as a rule, and then that is not needed.
 """
 
 from __future__ import annotations
@@ -144,7 +145,10 @@ class CheckList:
         use already.
         """
         if self._triggered:
-            return self._triggered.pop(0)
+            triggered = self._triggered.pop(0)
+            if triggered.same_host:
+                self._pacer.sent(triggered, now)
+            return triggered
         if self._none_above(above):
             return None
         pair = self._first_of_foundation(above)
@@ -190,7 +194,8 @@ class CheckList:
             return None
         checked = {pair.foundation for pair in self.pairs if pair.state not in _UNCHECKED}
         for pair in self.pairs:
-            if pair.state is PairState.WAITING and pair.priority > above and pair.foundation not in checked:
+            is_next = pair.state is PairState.WAITING and pair.priority > above and not pair.same_host
+            if is_next and pair.foundation not in checked:
                 return pair
         return None
 

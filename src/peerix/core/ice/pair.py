@@ -117,6 +117,11 @@ class CandidatePair:
         self.controlling = controlling
         self.priority = (min(ours, theirs) << 32) + 2 * max(ours, theirs) + (offers > answers)
 
+    def take_signalled(self, remote: Candidate) -> None:
+        """The other side has signalled the address that its check had told: with its type and its priority, now."""
+        self.remote = remote
+        self.rank(controlling=self.controlling)
+
     def take_mapped(self, local: Candidate) -> None:
         """A response has told the address that the other side sees."""
         self.local = local

@@ -113,7 +113,7 @@ class IceSession:
             if known is None:
                 self._pair(local, candidate)
             else:
-                known.remote = candidate
+                known.take_signalled(candidate)
         self.check_list.sort()
 
     def _pair(self, local: LocalCandidate, remote: Candidate) -> CandidatePair | None:
