@@ -6,13 +6,16 @@ import pytest
 
 from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp import ALGORITHMS, Bbr, Cubic, NewReno, SctpConfig
-from peerix.core.sctp.congestion.bbr import Phase
+from peerix.core.sctp.congestion.bbr import OWN_QUEUE_PACING, SETTLED_ROUNDS, Phase
 from peerix.core.sctp.congestion.hystart import HyStart
 from peerix.core.sctp.delivery import DeliverySample
 from tests.core.sctp.pairs import START, Pair, association
 from tests.support.simnet import Link
 
 PACKET = 1000
+
+PATH_TAKES = 100_000
+"""Bytes that fill the path that `Path` is, and no queue."""
 
 
 def acked(size: int, flight: int | None = None, rtt: float = 0.1, *, round_start: bool = False) -> DeliverySample:
@@ -182,12 +185,36 @@ def test_bbr_takes_no_notice_of_losses_without_a_queue() -> None:
     assert path.bbr.pacing_rate > 0.85e6
 
 
+def cruising(queue: float) -> Path:
+    """A path on which others keep packets waiting for so many seconds, just after a probe that has seen them."""
+    path = settled()
+    for _ in range(100):
+        path.go_round(queue=queue)
+    rounds = 0
+    while rounds < SETTLED_ROUNDS + 2:
+        path.go_round(queue=queue)
+        rounds = rounds + 1 if path.bbr.phase is Phase.CRUISE else 0
+    return path
+
+
+@pytest.mark.parametrize("of_others", [0.0, 0.02])
+def test_bbr_sends_less_than_the_path_takes_while_a_queue_of_its_own_stands(of_others: float) -> None:
+    path = cruising(of_others)
+    before = path.bbr.pacing_rate
+    for _ in range(2):
+        path.go_round(queue=of_others + 0.02)
+    assert path.bbr.pacing_rate == pytest.approx(OWN_QUEUE_PACING * before, rel=0.01)
+    for _ in range(2):
+        path.go_round(queue=of_others)
+    assert path.bbr.pacing_rate == pytest.approx(before, rel=0.01)
+
+
 def test_bbr_keeps_less_in_flight_when_a_queue_overflows() -> None:
     path = settled()
     before = path.bbr.cwnd
     for _ in range(3):
         path.go_round(lost=0.05, queue=0.08)
-    assert path.bbr.cwnd <= 0.75 * before
+    assert before > 1.3 * path.bbr.cwnd == 1.3 * PATH_TAKES
 
 
 def test_bbr_yields_to_many_losses_even_without_a_queue() -> None:
@@ -195,7 +222,7 @@ def test_bbr_yields_to_many_losses_even_without_a_queue() -> None:
     before = path.bbr.cwnd
     path.go_round(lost=0.3, queue=0.0)
     path.go_round(lost=0.3, queue=0.0)
-    assert path.bbr.cwnd <= 0.75 * before
+    assert before > 1.3 * path.bbr.cwnd == 1.3 * PATH_TAKES
 
 
 def test_bbr_finds_a_path_that_got_faster() -> None:

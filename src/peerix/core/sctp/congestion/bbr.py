@@ -57,10 +57,10 @@ MIN_GROWTH_ROUNDS = 2
 MAX_DOWN_ROUNDS = 3
 """After so many rounds what a probe has put into the queue is gone; what is still there belongs to others."""
 
-BURST_TIME = 0.001
-"""Seconds' worth that leave together and come back together; the window has room for three of them on top."""
+BURST_PACKETS, BURST_TIME = 4, 0.002
+"""Packets, or seconds' worth, that the window has room for on top: what leaves together and comes back together."""
 
-UNPACED_BURST_TIME = 0.003
+UNPACED_BURST_PACKETS, UNPACED_BURST_TIME = 6, 0.009
 """The same on a path too short to be paced: full flushes are worth more there than a short queue."""
 
 MAX_PACKET_INTERVAL = 0.25
@@ -72,6 +72,13 @@ SETTLED_ROUNDS = 2
 
 WINDOW_MARGIN = 0.25
 """Bandwidth-delay products that the window has beyond what such round trips fill."""
+
+OWN_QUEUE, MIN_OWN_QUEUE = 1 / 8, 0.003
+"""Round trips that are longer than such ones by this part of the path's, in seconds at least, meet a queue of ours."""
+
+OWN_QUEUE_PACING = 0.9
+"""What is sent while they do, in bandwidths. The bandwidth is the most that was seen, and what a busy machine sees is
+some per cent more than there is: at that rate a queue only grows until the window is full."""
 
 
 class Gains:
@@ -288,8 +295,11 @@ class Bbr:
             filled = model.bandwidth * self._settled_rtt * gains.pacing + WINDOW_MARGIN * model.bdp
             window = min(window, filled)
         if self.phase is not Phase.PROBE_RTT:
-            burst_time = UNPACED_BURST_TIME if model.min_rtt < MIN_RTT else BURST_TIME
-            window += 3 * max(2.0 * self._packet_size, model.bandwidth * burst_time)
+            if model.min_rtt < MIN_RTT:
+                packets, seconds = UNPACED_BURST_PACKETS, UNPACED_BURST_TIME
+            else:
+                packets, seconds = BURST_PACKETS, BURST_TIME
+            window += max(packets * self._packet_size, model.bandwidth * seconds)
         return int(window)
 
     def _window(self) -> int:
@@ -297,12 +307,21 @@ class Bbr:
 
     def _set_pacing(self, sample: DeliverySample) -> None:
         gain = self.phase.value.pacing
+        if self.phase is Phase.CRUISE and self._has_own_queue():
+            gain = OWN_QUEUE_PACING
         rate = gain * self._model.bandwidth * PACING_MARGIN
         if self.phase is Phase.STARTUP:
             if not self.pacing_rate and sample.srtt:
                 rate = max(rate, gain * self.cwnd / sample.srtt)
             rate = max(rate, self.pacing_rate)
         self.pacing_rate = max(rate, self._packet_size / MAX_PACKET_INTERVAL) if rate else 0.0
+
+    def _has_own_queue(self) -> bool:
+        """Whether the last two rounds took longer than the path and all others on it did after the last probe."""
+        model = self._model
+        if max(model.recent_rtt, self._settled_rtt) >= UNKNOWN:
+            return False
+        return model.recent_rtt - self._settled_rtt > max(OWN_QUEUE * model.min_rtt, MIN_OWN_QUEUE)
 
     def _set_window(self, sample: DeliverySample) -> None:
         if self._model.min_rtt >= UNKNOWN:

@@ -110,10 +110,14 @@ class PathModel:
         self.bandwidth = max(self._last_cycle, self._this_cycle) or self.bandwidth
 
     @property
+    def recent_rtt(self) -> float:
+        """Seconds: the least round trip of the last two rounds; `UNKNOWN` without any."""
+        return min(self._round_rtt, self._last_round_rtt)
+
+    @property
     def queueing(self) -> bool:
         """Whether all of the last two rounds met a queue."""
-        least = min(self._round_rtt, self._last_round_rtt)
-        return least < UNKNOWN and self.is_delayed(least)
+        return self.recent_rtt < UNKNOWN and self.is_delayed(self.recent_rtt)
 
     def is_delayed(self, rtt: float) -> bool:
         """Whether a round trip is so long that there must be a queue."""
