@@ -346,7 +346,7 @@ class Negotiator:
         after = (before.rolled_back() if implicit_rollback else before).applied(side, described)
         # Everything that may raise comes before the first change.
         settled = settle(self._settled, after, side, described)
-        was, now = self._used(), in_force(after, self._serves)
+        was, now = self._in_force, in_force(after, self._serves)
         applied = outcome(state, was, now, after, settled, rolled_back=implicit_rollback)
         receiving = self._transceivers.receiving
         if described.type != "offer":
@@ -395,7 +395,7 @@ class Negotiator:
     def _rollback(self) -> Applied:
         before = self._descriptions
         after = before.rolled_back()
-        was, now = self._used(), in_force(after, self._serves)
+        was, now = self._in_force, in_force(after, self._serves)
         applied = outcome(SignalingState.STABLE, was, now, after, self._settled, rolled_back=True)
         receiving = self._transceivers.receiving
         self._transceivers.roll_back()
