@@ -138,7 +138,7 @@ class ChannelRun:
         try:
             self._tell("channel:open")
             self._outbox.attach(carrier)
-            self._channel.set_receiver(carrier.receive, carrier.finish_batch)
+            self._channel.set_receiver(carrier.receive, carrier.finish_batch, carrier.receive_all)
             await self._wait_closed()
         finally:
             self._outbox.detach(carrier)

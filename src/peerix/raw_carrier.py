@@ -13,6 +13,8 @@ from peerix.core.rooms.values import JSON, TEXT
 from peerix.messages import FrameData
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anyio.abc import TaskGroup
 
     from peerix.core.errors import PeerixError
@@ -128,6 +130,11 @@ class RawCarrier:
         self._window.account(size, 0)
         data = FrameData(frame, lambda: self._window.account(0, size))
         self._inbound.handle_message(data, None, raw=True)
+
+    def receive_all(self, frames: Sequence[bytes], size: int) -> None:
+        """Binary frames have arrived one after the other, of `size` bytes in all."""
+        for frame in frames:
+            self.receive(frame, len(frame))
 
     def finish_batch(self) -> None:
         """Nothing waits for the end of a batch."""

@@ -29,6 +29,8 @@ from peerix.sources import SourceFailed
 from peerix.transfer_timers import TransferTimers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anyio.abc import TaskGroup
 
     from peerix.core.errors import PeerixError
@@ -162,6 +164,11 @@ class TransferCarrier:
             return
         self._statistics.bytes_received += size
         self._transfers.receive_packet(frame, monotonic())
+
+    def receive_all(self, frames: Sequence[bytes], size: int) -> None:
+        """Binary frames have arrived one after the other, of `size` bytes in all."""
+        self._statistics.bytes_received += size
+        self._transfers.receive_packets(frames, monotonic())
 
     def finish_batch(self) -> None:
         """No more frames came with the last one."""

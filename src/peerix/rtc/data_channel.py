@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from anyio import ClosedResourceError, EndOfStream, Event, WouldBlock
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
@@ -58,6 +58,14 @@ _Sized: TypeAlias = tuple[Message, int]
 """A message whose length is not what it holds of the receive window: text, and what is no longer a part of it."""
 
 
+class _Receiver(NamedTuple):
+    """Whom the messages of a channel are given to; see `DataChannel.set_receiver`."""
+
+    receive: Callable[[Message, int], None]
+    finish_batch: Callable[[], None]
+    receive_all: Callable[[Sequence[bytes], int], None] | None
+
+
 class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
     """A data channel of a `PeerConnection` (W3C RTCDataChannel); made by it, never by hand.
 
@@ -69,7 +77,6 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         "_calls",
         "_channel",
         "_closed_here",
-        "_finish_batch",
         "_held",
         "_inbox",
         "_link",
@@ -84,8 +91,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         self._channel = channel
         self._link = link
         self._inbox: deque[bytes | _Sized] = deque()
-        self._receiver: Callable[[Message, int], None] | None = None
-        self._finish_batch: Callable[[], None] | None = None
+        self._receiver: _Receiver | None = None
         self._held = 0  # bytes put on the window (below 0: taken off it) that the link does not know of yet
         self._room = -1  # at least so many bytes fit under HIGH_WATER
         self._opened = Event()
@@ -372,7 +378,10 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         raise ClosedResourceError if self._closed_here else self._link.end()
 
     def set_receiver(
-        self, receiver: Callable[[Message, int], None] | None, finish_batch: Callable[[], None] | None = None
+        self,
+        receiver: Callable[[Message, int], None] | None,
+        finish_batch: Callable[[], None] | None = None,
+        receive_all: Callable[[Sequence[bytes], int], None] | None = None,
     ) -> None:
         """Give every message and its size in bytes to a function, in the connection's task, instead of to `receive`.
 
@@ -380,10 +389,14 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         `PeerConnection.release` is called with their number. Messages that wait are given to it at once.
 
         :param finish_batch: called after the last message of those that came together.
+        :param receive_all: gets binary messages that came one after the other, and how many bytes they have together;
+            without it `receiver` gets each.
         """
-        self._receiver = receiver
-        self._finish_batch = finish_batch
-        if receiver is None or not self._inbox:
+        if receiver is None:
+            self._receiver = None
+            return
+        self._receiver = _Receiver(receiver, finish_batch or _nothing, receive_all)
+        if not self._inbox:
             return
         while self._inbox:
             item = self._inbox.popleft()
@@ -423,7 +436,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         counters.messages_received += 1
         counters.bytes_received += size
         if self._receiver is not None:
-            self._receiver(message, size)
+            self._receiver.receive(message, size)
             return
         self._held += MESSAGE_OVERHEAD
         self._inbox.append(message if isinstance(message, bytes) else (message, size + MESSAGE_OVERHEAD))
@@ -437,16 +450,18 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         if receiver is None:
             self._held += MESSAGE_OVERHEAD * len(messages)
             self._inbox.extend(messages)
-            return
-        for message in messages:
-            receiver(message, len(message))
+        elif receiver.receive_all is not None:
+            receiver.receive_all(messages, size)
+        else:
+            for message in messages:
+                receiver.receive(message, len(message))
 
     def finish_batch(self) -> None:
         """Called by the connection after the last message of those that came together."""
         if self._held:
             self._settle()
-        if self._finish_batch is not None:
-            self._finish_batch()
+        if self._receiver is not None:
+            self._receiver.finish_batch()
         if self._readable is not None and self._inbox:
             self._readable.set()
             self._readable = None
@@ -467,3 +482,7 @@ class DataChannel(ObjectSendStream[Message], ObjectReceiveStream[Message]):
         if self._readable is not None:
             self._readable.set()
             self._readable = None
+
+
+def _nothing() -> None:
+    pass

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peerix.core.sctp import Association, SctpConfig
+from peerix.core.sctp.packet_runs import PacketRuns
 from tests.core.sctp.pairs import START, connected, received
 from tests.core.sctp.test_reassembly import WideOpen
 
@@ -17,6 +18,12 @@ FSN = slice(28, 32)
 def pair(*, foretold: bool = True) -> tuple[Association, Association]:
     """With checksums nothing is foretold: every packet is read."""
     return connected(SctpConfig(congestion_control=WideOpen, zero_checksum=foretold))
+
+
+def runs_of(b: Association) -> PacketRuns:
+    runs = b._dispatch._runs
+    assert runs is not None
+    return runs
 
 
 def packets_of(a: Association, *sizes: int, ordered: bool = True) -> list[bytes]:
@@ -71,7 +78,7 @@ def test_runs_give_what_reading_gives(
 def test_most_packets_of_a_large_message_are_not_read() -> None:
     a, b = pair()
     packets = packets_of(a, 65_536)
-    middle = b._dispatch._middle
+    middle = runs_of(b).middle
     assert middle is not None
     b.receive_packets(packets[:1], START)
     assert middle.receive(packets, 1) == len(packets) - 1
@@ -93,7 +100,7 @@ def test_a_run_stops_where_the_window_ends() -> None:
     packets = packets_of(a, 200_000)
     b.set_receive_limit(100_000)
     b.hold(1)
-    middle = b._dispatch._middle
+    middle = runs_of(b).middle
     assert middle is not None
     b.receive_packets(packets[:1], START)
     end = middle.receive(packets, 1)

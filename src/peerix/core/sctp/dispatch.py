@@ -9,8 +9,7 @@ from peerix.core.sctp.chunks import describe_causes, read_chunk, write_chunk, wr
 from peerix.core.sctp.established import Established
 from peerix.core.sctp.events import AssociationClosed, AssociationEstablished, AssociationEvent
 from peerix.core.sctp.handshake import CAUSE_STALE_COOKIE, Handshake
-from peerix.core.sctp.interleaved import InterleavedReassembly
-from peerix.core.sctp.middle_fragments import MiddleFragments
+from peerix.core.sctp.packet_runs import PacketRuns
 from peerix.core.sctp.state import RECEIVING, SENDING, AssociationState, Lifecycle
 from peerix.core.sctp.wire import HEADER_SIZE, PacketFault, Wire, read_header, write_packet
 
@@ -39,9 +38,9 @@ class Dispatch:
         "_events",
         "_handlers",
         "_handshake",
-        "_middle",
         "_outbound",
         "_random_bytes",
+        "_runs",
         "_window",
         "_wire",
         "established",
@@ -69,7 +68,7 @@ class Dispatch:
         self._events = events
         self._counters = counters
         self.established: Established | None = None
-        self._middle: MiddleFragments | None = None
+        self._runs: PacketRuns | None = None
         self._handlers: dict[int, Callable[[bytes, float], bool]] = {
             chunks.INIT_ACK: self._handle_init_ack,
             chunks.SACK: self._handle_sack,
@@ -95,13 +94,13 @@ class Dispatch:
     def receive_packets(self, packets: Sequence[bytes], now: float) -> None:
         """Take packets that came together.
 
-        Most of them hold nothing but DATA; those need no more than the checks and one call, or less in a run of middle
-        fragments.
+        Most of them hold nothing but DATA; those need no more than the checks and one call, or less in a run of packets
+        of the same kind.
         """
-        accepts, middle = self._wire.accepts, self._middle
+        accepts, runs = self._wire.accepts, self._runs
         index, count = 0, len(packets)
         while index < count:
-            if middle is not None and middle.is_expected and (end := middle.receive(packets, index)) > index:
+            if runs is not None and (end := runs.receive(packets, index)) > index:
                 index = end
                 continue
             packet = packets[index]
@@ -221,9 +220,7 @@ class Dispatch:
             self._events,
             self._counters,
         )
-        inbound = self.established.inbound
-        if isinstance(inbound.reassembly, InterleavedReassembly):
-            self._middle = MiddleFragments(self._wire, inbound.reassembly, inbound.received, self._window)
+        self._runs = PacketRuns(self._wire, self.established)
         self._outbound.establish(agreement)
         self.established.heartbeat.start(now)
         self._events.append(AssociationEstablished(agreement.inbound_streams, agreement.outbound_streams))

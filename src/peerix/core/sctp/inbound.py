@@ -156,6 +156,12 @@ class Inbound:
         self.inbox.deliver_run(stream_id, ppid, messages, total - count * header_size)
         return offset
 
+    def take_run(self, stream_id: int, ppid: int, messages: list[bytes]) -> None:
+        """Take whole messages that have a packet each, the next ones in every respect."""
+        self.received.tsns.ends[-1] += len(messages)
+        self.received.packets += len(messages)
+        self.inbox.deliver_run(stream_id, ppid, messages, sum(map(len, messages)))
+
     def _deliver_late(self, tsn: int, flags: int, stream: int, number: int, last: int, payload: bytes) -> None:
         """Take a chunk that opens or fills a gap."""
         if tsn == self.received.tsns.ends[-1]:

@@ -200,16 +200,26 @@ class Outbound:
         return packets
 
     def _bulk(self, limit: int, now: float) -> list[bytes]:
-        """Let the middle of a large message leave, when nothing else is to be sent; its first fragment has left."""
+        """Let packets of one kind leave, when nothing else is to be sent.
+
+        That is the middle of a large message, whose first fragment has left, or messages that have a packet each.
+        """
         ring = self.queue.ring
         if not ring or self.outstanding.lost:
             return []
         head = ring[0].messages[0]
-        if isinstance(head, tuple) or not head.offset:
-            return []
         room = self.recovery.packet_size - HEADER_SIZE
+        if isinstance(head, tuple):
+            if 2 * len(head[1]) < room or len(ring) > 1:
+                return []
+        elif not head.offset:
+            return []
         most = min(limit, self._allowance() // room)
-        return self._writer.bulk(room, most, now, self._wire.write) if most > 1 else []
+        if most < 2:
+            return []
+        if isinstance(head, tuple):
+            return self._writer.lone(room, most, now, self._wire.write_parts)
+        return self._writer.bulk(room, most, now, self._wire.write)
 
     def _fill(self, parts: list[bytes], now: float) -> None:
         """Fill one packet: lost chunks first, then new ones."""

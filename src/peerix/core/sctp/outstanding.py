@@ -11,7 +11,7 @@ from peerix.core.sctp.messages import OutboundMessage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from peerix.core.sctp.messages import SentChunk, SentRun
+    from peerix.core.sctp.messages import OutboundStream, SentChunk, SentRun
 
 
 class Delivered:
@@ -83,6 +83,10 @@ class Outstanding:
         """Whole messages have left, with the next TSNs."""
         _, last, size, _, stream, _, _, _ = run
         self.runs.append(run)
+        self.note_sent(stream, last, size)
+
+    def note_sent(self, stream: OutboundStream, last: int, size: int) -> None:
+        """So many bytes of a stream have left, up to TSN `last`."""
         self.next_tsn = last + 1
         self.flight += size
         stream.unacked += size

@@ -109,6 +109,12 @@ class Wire:
             return self._out_prefix + body
         return self._out_prefix + _CHECKSUM.pack(_extend(self._out_seed, body)) + body
 
+    def write_parts(self, *parts: bytes) -> bytes:
+        """Write a packet around the parts of its chunks: a copy less than to join them first, where nobody sums."""
+        if self.send_zero_checksum:
+            return b"".join((self._out_prefix, *parts))
+        return self.write(b"".join(parts))
+
     def write_checked(self, body: bytes) -> bytes:
         """Write a packet that has a true checksum whatever was agreed on (COOKIE ECHO, RFC 9653 section 5.2)."""
         return write_packet(self.local_port, self.remote_port, self.remote_tag, body)

@@ -281,3 +281,54 @@ class ChunkWriter:
         message.stream.unacked += count * size
         queue.total -= count * size
         return packets
+
+    def lone(self, room: int, most: int, now: float, write: Callable[..., bytes]) -> list[bytes]:
+        """Write up to `most` packets, each with a whole message that leaves no room for a part of the next one.
+
+        The pieces of files leave by this loop. Only one stream may have something to send.
+        """
+        queue, outstanding = self._queue, self._outstanding
+        stream = queue.ring[0]
+        run = self._lone_messages(stream, room - self.header_size, most)
+        if not run:
+            return []
+        _, _, unordered = run[0]
+        number, mask = self._numbers(stream, unordered)
+        pack, kind, flags, header_size = self._format.pack, self._kind, unordered | _WHOLE, self.header_size
+        word = stream.id << 16 if self._interleaving else stream.id
+        tsn, total = outstanding.next_tsn, 0
+        packets: list[bytes] = []
+        for message in run:
+            ppid, data, _ = message
+            size = len(data)
+            header = pack(kind, flags, header_size + size, tsn & 0xFFFFFFFF, word, number, ppid)
+            packets.append(write(header, data, _PADDING[size & 3]))
+            outstanding.runs.append((tsn, tsn, size, now, stream, number, mask, [message]))
+            number = (number + 1) & mask
+            tsn += 1
+            total += size
+        outstanding.note_sent(stream, tsn - 1, total)
+        queue.note_left(stream, total, number, unordered)
+        return packets
+
+    def _lone_messages(self, stream: OutboundStream, space: int, most: int) -> list[Queued]:
+        """Take messages, one for a packet with so much space for it, off the stream; those behind them may not fit."""
+        messages = stream.messages
+        least = space - self.header_size - MIN_FRAGMENT
+        found: list[Queued] = []
+        unordered = None
+        for message in messages:
+            if not isinstance(message, tuple) or not least < len(message[1]) <= space or len(found) > most:
+                break
+            if unordered is None:
+                unordered = message[2]
+            elif unordered != message[2]:
+                break
+            found.append(message)
+        if len(found) < len(messages):
+            # The last one's packet may have room for a small one behind it.
+            del found[-1:]
+        del found[most:]
+        for _ in found:
+            messages.popleft()
+        return found

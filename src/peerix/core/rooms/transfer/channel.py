@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from .incoming import PacketsRejected
-from .packets import CHUNK_SIZE, full_head, id_prefix, parse_packet
+from .packets import CHUNK_SIZE, full_heads, id_prefix, parse_packet
 from .receiver import READ_TIMEOUT, TransferReceiver
 from .sender import TransferSender
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peerix.core.errors import PeerixError
 
     from .incoming import IncomingTransfer, ReceiverEvent
@@ -36,22 +39,30 @@ def carries_transfers(*, ordered: bool, protocol: str) -> bool:
 
 
 class _Expected:
-    """The next packet of the message of which a full packet came last, as far as its chunk.
+    """The message of which a full packet came last: most likely the next ones are its next full packets.
 
     Nearly all packets of long messages are what is expected, and so neither parsed nor copied: 2 us in place of 4.
     """
 
-    __slots__ = ("_prefix", "head", "transfer")
+    __slots__ = ("prefix", "transfer")
 
     def __init__(self, transfer: IncomingTransfer, transfer_id: int) -> None:
         self.transfer = transfer
-        self._prefix = id_prefix(transfer_id)
-        self.head = b""
-        self.go_on()
+        self.prefix = id_prefix(transfer_id)
 
-    def go_on(self) -> None:
-        """The one after that is the next."""
-        self.head = full_head(self._prefix, self.transfer.next_index)
+    def chunks_of(self, packets: Sequence[bytes], start: int) -> list[memoryview]:
+        """Give the chunks of the packets from `start` on, as far as they are what is expected."""
+        chunks: list[memoryview] = []
+        if len(packets[start]) <= CHUNK_SIZE:
+            return chunks
+        # An index is in the head, so that the order is right.
+        heads = full_heads(self.prefix, self.transfer.next_index)
+        for packet, head in zip(islice(packets, start, None), heads, strict=False):
+            begin = len(head)
+            if len(packet) != begin + CHUNK_SIZE or not packet.startswith(head):
+                break
+            chunks.append(memoryview(packet)[begin:])
+        return chunks
 
 
 class ChannelTransfers:
@@ -80,11 +91,22 @@ class ChannelTransfers:
 
     def receive_packet(self, data: bytes, now: float) -> None:
         """Take one binary frame. It never raises; frames that are no packets are counted."""
-        size = len(data)
+        self.receive_packets((data,), now)
+
+    def receive_packets(self, packets: Sequence[bytes], now: float) -> None:
+        """Take binary frames that came one after the other."""
+        size = sum(map(len, packets))
         self._arrived += size
         self._credit += size
-        if self._expected is not None and self._take_expected(self._expected, data, now):
-            return
+        place = 0
+        while place < len(packets):
+            taken = 0 if self._expected is None else self._take_expected(self._expected, packets, place, now)
+            if not taken:
+                self._receive_packet(packets[place], now)
+                taken = 1
+            place += taken
+
+    def _receive_packet(self, data: bytes, now: float) -> None:
         packet = parse_packet(data)
         if packet is None:
             self._rejected += 1
@@ -94,19 +116,16 @@ class ChannelTransfers:
             self.receiver.handle_abort(packet.id)
         else:
             transfer = self.receiver.handle_data(packet, now)
-            if transfer is not None and transfer.id is not None and size > CHUNK_SIZE:
+            if transfer is not None and transfer.id is not None and len(data) > CHUNK_SIZE:
                 self._expected = _Expected(transfer, transfer.id)
 
-    def _take_expected(self, expected: _Expected, data: bytes, now: float) -> bool:
-        head = expected.head
-        # Its index is in the head, so that the order is right.
-        if len(data) != len(head) + CHUNK_SIZE or not data.startswith(head):
-            return False
-        if not self.receiver.handle_chunk(expected.transfer, memoryview(data)[len(head) :], now):
+    def _take_expected(self, expected: _Expected, packets: Sequence[bytes], start: int, now: float) -> int:
+        """Take the packets from `start` on that are expected; return how many."""
+        chunks = expected.chunks_of(packets, start)
+        if chunks and not self.receiver.handle_chunks(expected.transfer, chunks, now):
             self._expected = None
-            return False
-        expected.go_on()
-        return True
+            return 0
+        return len(chunks)
 
     def _handle_answer(self, packet: Packet, now: float) -> None:
         transfer_id = packet.id

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class OutgoingChunks:
@@ -87,10 +91,15 @@ class IncomingChunks:
         self._chunks: list[bytes | memoryview] = []
         self.size = 0
 
-    def append(self, chunk: bytes | memoryview) -> None:
+    def append(self, chunk: bytes) -> None:
         """Add a chunk."""
         self._chunks.append(chunk)
         self.size += len(chunk)
+
+    def extend(self, chunks: Iterable[memoryview], size: int) -> None:
+        """Add chunks of `size` bytes in all."""
+        self._chunks += chunks
+        self.size += size
 
     def take_all(self) -> list[bytes | memoryview]:
         """Take every chunk."""

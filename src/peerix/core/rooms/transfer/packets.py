@@ -15,6 +15,7 @@ leaves the rest to the plain decoder there: 3 us a packet of 16 KiB instead of 7
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from peerix.core.rooms.protobuf import (
@@ -27,7 +28,7 @@ from peerix.core.rooms.protobuf import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CHUNK_SIZE = 16320
 """Bytes of info and chunk together in one packet: 16 KiB less 64 for the other fields."""
@@ -135,9 +136,9 @@ def next_packet(prefix: bytes, index: int, chunk: bytes | bytearray | memoryview
     return b"".join((prefix, b"\x18", encode_varint(index), flag, encode_varint(length), chunk))
 
 
-def full_head(prefix: bytes, index: int) -> bytes:
-    """Give what stands before the chunk in packet `index`, not the first and not the last, when that is full."""
-    return b"%b\x18%b%b" % (prefix, encode_varint(index), _FULL_CHUNK)
+def full_heads(prefix: bytes, first: int) -> Iterator[bytes]:
+    """Give what stands before the chunk in packet `first`, not 0, and all after it, as long as they are full."""
+    return (b"%b\x18%b%b" % (prefix, encode_varint(index), _FULL_CHUNK) for index in count(first))
 
 
 def acknowledgement(transfer_id: int | None) -> bytes:

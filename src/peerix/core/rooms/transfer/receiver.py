@@ -75,7 +75,7 @@ class TransferReceiver:
     def handle_data(self, packet: Packet, now: float) -> IncomingTransfer | None:
         """A packet of a message. What fits no message is ignored, as the protocol says.
 
-        :returns: the message whose next chunk `handle_chunk` may take.
+        :returns: the message whose next chunks `handle_chunks` may take.
         """
         if packet.kind and packet.index == 0:
             transfer = self._start(packet, packet.kind, now)
@@ -99,15 +99,17 @@ class TransferReceiver:
             return None
         return transfer
 
-    def handle_chunk(self, transfer: IncomingTransfer, chunk: memoryview, now: float) -> bool:
-        """The next chunk of a message, which is not its last; False when it is not collected any more."""
+    def handle_chunks(self, transfer: IncomingTransfer, chunks: list[memoryview], now: float) -> bool:
+        """The next chunks of a message, none of them its last; False when it is not collected any more."""
         if transfer.state is not IncomingState.OPEN or transfer.disposal is not Disposal.KEPT:
             return False
+        size = sum(map(len, chunks))
         transfer.active_at = now
         transfer.grace_until = None
-        transfer.next_index += 1
-        transfer.received += len(chunk)
-        self._keep(transfer, chunk)
+        transfer.next_index += len(chunks)
+        transfer.received += size
+        transfer.chunks.extend(chunks, size)
+        self._count_kept(transfer, size)
         return True
 
     def _start(self, packet: Packet, kind: int, now: float) -> IncomingTransfer | None:
@@ -127,9 +129,11 @@ class TransferReceiver:
         self._check_by(now + min(self._read_timeout, STALL_TIMEOUT))
         return transfer
 
-    def _keep(self, transfer: IncomingTransfer, chunk: bytes | memoryview) -> None:
-        size = len(chunk)
+    def _keep(self, transfer: IncomingTransfer, chunk: bytes) -> None:
         transfer.chunks.append(chunk)
+        self._count_kept(transfer, len(chunk))
+
+    def _count_kept(self, transfer: IncomingTransfer, size: int) -> None:
         self.unread_bytes += size
         self._credit -= size
         if transfer not in self._mentioned:
