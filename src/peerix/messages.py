@@ -6,7 +6,7 @@ import weakref
 from abc import ABC, abstractmethod
 from enum import Enum
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 PIECE_SIZE = 112 * 1024
 """Bytes that an iterator puts together at least, when so many have come. Not many more: larger blocks are taken from
 the system and given back, and each of their pages is then cleared anew, which costs more than to fill it."""
+
+
+PIECES_SIZE = 1 << 20
+"""Bytes of the pieces that an iterator gives at once."""
+
+T = TypeVar("T")
 
 
 class MessageData(ABC):
@@ -67,6 +73,13 @@ class MessageData(ABC):
     @abstractmethod
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
+    @abstractmethod
+    def pieces(self) -> AsyncIterator[list[bytes | memoryview]]:
+        """Iterate as ``async for`` does, but over lists of what has come, not put together: for who copies it anyway.
+
+        A list has at least one byte, and PIECES_SIZE or little more when so much waits.
+        """
+
 
 class FrameData(MessageData):
     """The data of a raw message: one frame, here already.
@@ -89,7 +102,15 @@ class FrameData(MessageData):
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._claim()
-        return _FrameIterator(self._frame.encode() if isinstance(self._frame, str) else self._frame)
+        return _Once(self._bytes())
+
+    def pieces(self) -> AsyncIterator[list[bytes | memoryview]]:
+        """See `MessageData.pieces`."""
+        self._claim()
+        return _Once([self._bytes()])
+
+    def _bytes(self) -> bytes:
+        return self._frame.encode() if isinstance(self._frame, str) else self._frame
 
     def cancel(self) -> None:
         """Do nothing: a frame is here already."""
@@ -170,7 +191,7 @@ class IncomingMessage(MessageData):
         self._changed: anyio.Event | None = None
         self._outcome: _Outcome | None = None
         self._deliveries = 0
-        self._iterator: weakref.ref[_ChunkIterator] | None = None
+        self._iterator: weakref.ref[_Iterator[Any]] | None = None
 
     # -- for the reader
 
@@ -202,37 +223,50 @@ class IncomingMessage(MessageData):
         return self._transfer.error
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._iterate(self.next_chunk)
+
+    def pieces(self) -> AsyncIterator[list[bytes | memoryview]]:
+        """See `MessageData.pieces`."""
+        return self._iterate(self.next_pieces)
+
+    def _iterate(self, take: Callable[[int], tuple[T, int]]) -> AsyncIterator[T]:
         if self._iterator is not None:
             raise anyio.BusyResourceError("iterating over")
         self._refuse_dropped()
         if self._claim is _Claim.NONE:
             self._claim = _Claim.ITERATE
-        iterator = _ChunkIterator(self)
+        iterator = _Iterator(self, take)
         self._iterator = weakref.ref(iterator)
         return iterator
 
-    def next_chunks(self, position: int) -> tuple[bytes, int]:
-        """Give the iterator what there is from its `position` on, and its new position.
+    def next_chunk(self, position: int) -> tuple[bytes, int]:
+        """Give the iterator what there is from its `position` on, put together, and its new position.
 
         :returns: no bytes when there are none yet.
         :raises StopAsyncIteration: there will be none
         """
+        pieces, end = self.next_pieces(position, PIECE_SIZE)
+        return b"".join(pieces), end
+
+    def next_pieces(self, position: int, most: int = PIECES_SIZE) -> tuple[list[bytes | memoryview], int]:
+        """Do the same without putting it together; `most` bytes or little more."""
         chunks = self._chunks
         if position >= len(chunks):
             self._pull()
         end, size = position, 0
-        while end < len(chunks) and size < PIECE_SIZE:
+        while end < len(chunks) and size < most:
             size += len(chunks[end])
             end += 1
-        data = b"".join(chunks[position:end])
+        pieces = chunks[position:end]
         if self._claim is _Claim.ITERATE:
             del chunks[:end]
             end = 0
-        if not data:
+        if not size:
             self._raise_error()
             if self._transfer.state is IncomingState.ENDED:
                 raise StopAsyncIteration
-        return data, end
+            pieces.clear()
+        return pieces, end
 
     async def wait_changed(self) -> None:
         """Wait for more bytes, the end, or a failure."""
@@ -333,27 +367,28 @@ class _Outcome:
         return self._value
 
 
-class _ChunkIterator:
-    """Gives a message's bytes in pieces of any size, as they arrive."""
+class _Iterator(Generic[T]):
+    """Gives what comes of a message, as it arrives."""
 
-    __slots__ = ("__weakref__", "_busy", "_message", "_position")
+    __slots__ = ("__weakref__", "_busy", "_message", "_position", "_take")
 
-    def __init__(self, message: IncomingMessage) -> None:
+    def __init__(self, message: IncomingMessage, take: Callable[[int], tuple[T, int]]) -> None:
         self._message = message
+        self._take = take
         self._position = 0
         self._busy = False
 
-    def __aiter__(self) -> _ChunkIterator:
+    def __aiter__(self) -> _Iterator[T]:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> T:
         if self._busy:
             raise anyio.BusyResourceError("iterating over")
         self._busy = True
         try:
             await checkpoint_if_cancelled()
             while True:
-                data, self._position = self._message.next_chunks(self._position)
+                data, self._position = self._take(self._position)
                 if data:
                     return data
                 await self._message.wait_changed()
@@ -361,20 +396,20 @@ class _ChunkIterator:
             self._busy = False
 
 
-class _FrameIterator:
-    """Gives a frame, and ends."""
+class _Once(Generic[T]):
+    """Gives what there is, and ends."""
 
-    __slots__ = ("_frame",)
+    __slots__ = ("_item",)
 
-    def __init__(self, frame: bytes) -> None:
-        self._frame: bytes | None = frame
+    def __init__(self, item: T) -> None:
+        self._item: T | None = item
 
-    def __aiter__(self) -> _FrameIterator:
+    def __aiter__(self) -> _Once[T]:
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> T:
         await checkpoint_if_cancelled()
-        frame, self._frame = self._frame, None
-        if frame is None:
+        item, self._item = self._item, None
+        if item is None:
             raise StopAsyncIteration
-        return frame
+        return item

@@ -155,14 +155,14 @@ class FileReceiver:
             self._readings.end(arrival.event.data)
             return
         self._active += 1
-        self._tasks.start_soon(self._take, arrival, aiter(arrival.event.data), sender)
+        self._tasks.start_soon(self._take, arrival, arrival.event.data.pieces(), sender)
 
-    async def _take(self, arrival: _Arrival, blocks: AsyncIterator[bytes], sender: _Sender) -> None:
+    async def _take(self, arrival: _Arrival, arriving: AsyncIterator[list[bytes | memoryview]], sender: _Sender) -> None:
         started = monotonic()
         incoming = arrival.incoming
         bar = self._output.progress(one_line(arrival.info.name), arrival.info.size, **arrival.fields)
         try:
-            await self._store(incoming, blocks, bar)
+            await self._store(incoming, arriving, bar)
             path = await to_thread.run_sync(incoming.finish)
         except (FileRefusedError, OSError) as error:
             arrival.event.data.cancel()
@@ -183,12 +183,12 @@ class FileReceiver:
             sender.ended_at = anyio.current_time()
             self.progress.change()
 
-    async def _store(self, incoming: IncomingFile, blocks: AsyncIterator[bytes], bar: Bar) -> None:
-        batch: list[bytes] = []
+    async def _store(self, incoming: IncomingFile, arriving: AsyncIterator[list[bytes | memoryview]], bar: Bar) -> None:
+        batch: list[bytes | memoryview] = []
         waiting = 0
-        async for block in blocks:
-            batch.append(block)
-            waiting += len(block)
+        async for pieces in arriving:
+            batch += pieces
+            waiting += sum(map(len, pieces))
             if waiting >= max(HOP_SIZE // self._active, MIN_HOP_SIZE):
                 await to_thread.run_sync(incoming.write, batch)
                 bar.update(incoming.size)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-WRITE_SIZE = 1 << 16
-"""Bytes that are put together for the disk, as long as there are so many. Usual blocks are larger and stay as they are:
-to put a mebibyte together takes half as long as its checksum, since pages for it are cleared each time."""
+BUFFER_SIZE = 1 << 19
+"""Bytes that are put together at most, to be hashed and written at once: for each of the two a thread lets go of the
+interpreter and has to wait for it again. The buffer is used anew each time, or else its pages would be cleared anew."""
 
 
 class FileRefusedError(PeerixError):
@@ -44,6 +44,7 @@ class IncomingFile:
         self._draft = folder / f".peerix-{secrets.token_hex(8)}.part"
         self._file: BinaryIO | None = None
         self._hash = hashlib.sha256()
+        self._buffer = memoryview(b"")
         self.size = 0
 
     def open(self) -> None:
@@ -63,7 +64,7 @@ class IncomingFile:
             raise FileRefusedError(f"its {size} bytes are more than the {free} that are free")
         self._file = self._draft.open("xb", buffering=0)
 
-    def write(self, blocks: Sequence[bytes]) -> None:
+    def write(self, blocks: Sequence[bytes | memoryview]) -> None:
         """Add the next blocks.
 
         :raises FileRefusedError: it is larger than it should be
@@ -75,12 +76,28 @@ class IncomingFile:
         self._check_size(size)
         if self._info.size is not None and size > self._info.size:
             raise FileRefusedError(f"it is larger than the {self._info.size} bytes that were announced")
-        for data in _joined(blocks):
+        for data in self._joined(blocks):
             self._hash.update(data)
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
+            while data:
+                data = data[self._file.write(data) :]
         self.size = size
+
+    def _joined(self, blocks: Sequence[bytes | memoryview]) -> Iterator[memoryview]:
+        """Put blocks together in the buffer; what is given is good until the next is asked for."""
+        if not self._buffer:
+            self._buffer = memoryview(bytearray(min(BUFFER_SIZE, self._info.size or BUFFER_SIZE)))
+        buffer, filled = self._buffer, 0
+        for block in blocks:
+            size = len(block)
+            if filled + size > len(buffer):
+                yield buffer[:filled]
+                filled = 0
+            if size > len(buffer):
+                yield memoryview(block)
+            else:
+                buffer[filled : filled + size] = block
+                filled += size
+        yield buffer[:filled]
 
     def finish(self) -> Path:
         """Check size and checksum, and give it its name.
@@ -111,20 +128,6 @@ class IncomingFile:
     def _check_size(self, size: int) -> None:
         if size > self._max_size:
             raise FileRefusedError(f"it is larger than the limit of {self._max_size} bytes")
-
-
-def _joined(blocks: Sequence[bytes]) -> Iterator[bytes]:
-    """Put blocks together: to hash and to write a large one costs little more than a small one."""
-    group: list[bytes] = []
-    size = 0
-    for block in blocks:
-        group.append(block)
-        size += len(block)
-        if size >= WRITE_SIZE:
-            yield b"".join(group)
-            group.clear()
-            size = 0
-    yield b"".join(group)
 
 
 def move_to_free_name(draft: Path, name: str) -> Path:

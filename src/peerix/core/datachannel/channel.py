@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from peerix.core.datachannel.dcep import ChannelOpen
 
@@ -35,6 +35,9 @@ class MessageTransport(Protocol):
         now: float,
     ) -> None:
         """Queue a message on a stream; life time in seconds."""
+
+    def put_all(self, stream_id: int, ppid: int, payloads: Sequence[bytes]) -> None:
+        """Queue ordered messages of unlimited reliability, none of them empty."""
 
     def buffered_amount(self, stream_id: int) -> int:
         """User bytes of a stream that were never sent."""

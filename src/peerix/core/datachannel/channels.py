@@ -174,7 +174,7 @@ class DataChannels:
         )
 
     def send_all(self, channel: Channel, payloads: Sequence[bytes], now: float) -> None:
-        """Queue binary messages, none of them empty: what `send` does with each, at half the cost.
+        """Queue binary messages, none of them empty: what `send` does with each, at a fraction of the cost.
 
         :raises LocalProtocolError: the channel is not open.
         :raises MessageTooLarge: the peer does not take messages of that size; none is queued then.
@@ -184,6 +184,9 @@ class DataChannels:
             raise LocalProtocolError(f"the data channel is {channel.state}")
         if self.max_message_size and (largest := max(map(len, payloads), default=0)) > self.max_message_size:
             raise MessageTooLarge(f"{largest} bytes; the peer takes at most {self.max_message_size} of them at once")
+        if channel.plain_limit:
+            self._transport.put_all(stream_id, PPID_BINARY, payloads)
+            return
         send, retransmits = self._transport.send_message, channel.max_retransmits
         ordered = channel.ordered or not channel.confirmed
         milliseconds = channel.max_packet_life_time

@@ -177,6 +177,13 @@ class Association:
             limits = Limits(max_retransmits, None if max_packet_life_time is None else now + max_packet_life_time)
         self._outbound.queue.add(stream_id, ppid, data, 0 if ordered else FLAG_UNORDERED, limits)
 
+    def put_all(self, stream_id: int, ppid: int, payloads: Sequence[bytes]) -> None:
+        """Queue ordered messages of unlimited reliability, none of them empty, on a stream that is in use.
+
+        :raises LocalProtocolError: the association is not established, or one of them is empty; none is queued then.
+        """
+        self._outbound.queue.put_all(stream_id, ppid, payloads)
+
     def _check_sending(self, state: AssociationState) -> None:
         opening = (AssociationState.CLOSED, AssociationState.COOKIE_WAIT, AssociationState.COOKIE_ECHOED)
         if self._handshake.lifecycle.ended or state not in opening:

@@ -10,6 +10,8 @@ from peerix.core.errors import LocalProtocolError
 from peerix.core.sctp.messages import DEFAULT_PRIORITY, OutboundMessage, OutboundStream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from peerix.core.sctp.counters import SentCounters
     from peerix.core.sctp.messages import Limits
 
@@ -84,6 +86,27 @@ class OutboundQueue:
         counters = self._counters
         counters.messages += 1
         counters.message_bytes += size
+        if not stream.active and not stream.paused:
+            stream.active = True
+            self.ring.append(stream)
+
+    def put_all(self, stream_id: int, ppid: int, payloads: Sequence[bytes]) -> None:
+        """Queue ordered messages of unlimited reliability, as `put` does with each.
+
+        :raises LocalProtocolError: the association is not established, or one of them is empty; none is queued then.
+        """
+        sizes = list(map(len, payloads))
+        if not self.accepting or not all(sizes):
+            raise LocalProtocolError("the association is not established, or a message is empty")
+        if not sizes:
+            return
+        stream = self.stream(stream_id)
+        stream.messages.extend((ppid, data, 0) for data in payloads)
+        size = sum(sizes)
+        stream.queued += size
+        self.total += size
+        self._counters.messages += len(sizes)
+        self._counters.message_bytes += size
         if not stream.active and not stream.paused:
             stream.active = True
             self.ring.append(stream)
