@@ -13,7 +13,7 @@ from peerix.core.rooms.transfer.channel import ChannelTransfers
 from peerix.core.rooms.transfer.incoming import IncomingTransfer, MessageStarted
 from peerix.core.rooms.transfer.packets import abortion, cancellation, first_packet, id_prefix, next_packet
 from peerix.core.rooms.values import BYTES, JSON, TEXT
-from peerix.messages import PIECE_SIZE, FrameData, IncomingMessage
+from peerix.messages import PIECE_SIZE, PIECES_SIZE, FrameData, IncomingMessage
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
@@ -378,3 +378,42 @@ async def test_a_frame_is_not_changed_by_cancelling() -> None:
     data = FrameData("frame", lambda: None)
     data.cancel()
     assert await data == "frame"
+
+
+async def test_pieces_are_what_has_come_and_not_put_together() -> None:
+    channel = Channel(chunk=b"ab")
+    channel.feed(b"cd")
+    pieces = channel.message.pieces()
+    assert await anext(pieces) == [b"ab", b"cd"]
+    channel.feed(b"e", done=True)
+    assert [piece async for piece in pieces] == [[b"e"]]
+
+
+async def test_pieces_are_given_a_part_at_a_time_when_many_wait() -> None:
+    channel = Channel(chunk=b"a", max_size=10)
+    for _ in range(5):
+        channel.feed(bytes(PIECES_SIZE // 4))
+    channel.feed(b"z", done=True)
+    assert [len(piece) async for piece in channel.message.pieces()] == [5, 2]
+
+
+async def test_pieces_wait_for_more_and_tell_of_a_failure() -> None:
+    channel = Channel()
+    pieces = channel.message.pieces()
+    async with create_task_group() as tasks:
+        tasks.start_soon(soon, lambda: channel.feed(b"late"))
+        assert await anext(pieces) == [b"late"]
+    channel.abort()
+    with pytest.raises(TransferAborted):
+        await anext(pieces)
+
+
+async def test_pieces_and_chunks_are_for_one_iterator_together() -> None:
+    channel = Channel(chunk=b"ab")
+    aiter(channel.message)
+    with pytest.raises(anyio.BusyResourceError):
+        channel.message.pieces()
+
+
+async def test_a_frame_has_one_piece() -> None:
+    assert [pieces async for pieces in FrameData("ü", lambda: None).pieces()] == [["ü".encode()]]

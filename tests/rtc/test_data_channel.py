@@ -369,6 +369,29 @@ async def test_a_receiver_function_gets_messages_and_holds_the_window() -> None:
         b.release(2)
 
 
+async def test_a_receiver_function_may_take_messages_together() -> None:
+    async with connected_pair() as (_, b, ours, theirs):
+        got: list[bytes] = []
+        runs: list[int] = []
+
+        def take(messages: Sequence[bytes], size: int) -> None:
+            got.extend(messages)
+            runs.append(len(messages))
+            assert size == sum(map(len, messages))
+
+        theirs.set_receiver(lambda message, _: got.append(bytes(str(message), "ascii")), None, take)
+        sent = [bytes([number]) * 40 for number in range(100)]
+        await ours.send("text")
+        for message in sent:
+            await ours.send(message)
+        with fail_after(PATIENCE):
+            while len(got) < 101:
+                await sleep(0.001)
+        assert got == [b"text", *sent]
+        assert max(runs) > 1
+        b.release(4004)
+
+
 async def test_lossy_channels_deliver_on_a_good_link() -> None:
     async with connected_pair(ordered=False, max_packet_life_time=500) as (_, _, ours, theirs):
         for number in range(100):

@@ -157,7 +157,9 @@ class FileReceiver:
         self._active += 1
         self._tasks.start_soon(self._take, arrival, arrival.event.data.pieces(), sender)
 
-    async def _take(self, arrival: _Arrival, arriving: AsyncIterator[list[bytes | memoryview]], sender: _Sender) -> None:
+    async def _take(
+        self, arrival: _Arrival, arriving: AsyncIterator[list[bytes | memoryview]], sender: _Sender
+    ) -> None:
         started = monotonic()
         incoming = arrival.incoming
         bar = self._output.progress(one_line(arrival.info.name), arrival.info.size, **arrival.fields)

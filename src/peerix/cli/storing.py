@@ -78,8 +78,9 @@ class IncomingFile:
             raise FileRefusedError(f"it is larger than the {self._info.size} bytes that were announced")
         for data in self._joined(blocks):
             self._hash.update(data)
-            while data:
-                data = data[self._file.write(data) :]
+            rest = data
+            while rest:
+                rest = rest[self._file.write(rest) :]
         self.size = size
 
     def _joined(self, blocks: Sequence[bytes | memoryview]) -> Iterator[memoryview]:

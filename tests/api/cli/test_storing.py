@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from typing import TYPE_CHECKING
 
 import pytest
 
-from peerix.cli.storing import FileRefusedError, IncomingFile
+from peerix.cli.storing import BUFFER_SIZE, FileRefusedError, IncomingFile
 from peerix.core.rooms.files import FileInfo
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ def test_a_file_is_stored_under_its_name(tmp_path: Path) -> None:
     assert path == tmp_path / "a.txt"
     assert path.read_bytes() == DATA
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("sizes", [(0, 1, 0), (BUFFER_SIZE - 1, 1, 5), (3, BUFFER_SIZE + 1, 4), (300_000,) * 7])
+def test_pieces_of_any_size_are_stored_in_order(tmp_path: Path, sizes: tuple[int, ...], announced: bool) -> None:
+    pieces = [secrets.token_bytes(size) for size in sizes]
+    data = b"".join(pieces)
+    info = FileInfo("a.bin", len(data) if announced else None, None, hashlib.sha256(data).hexdigest())
+    incoming = IncomingFile(tmp_path, info, len(data))
+    incoming.open()
+    incoming.write([pieces[0], memoryview(pieces[1])])
+    incoming.write(pieces[2:])
+    assert incoming.finish().read_bytes() == data
 
 
 def test_it_has_no_name_before_it_is_whole(tmp_path: Path) -> None:

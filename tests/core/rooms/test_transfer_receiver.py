@@ -329,3 +329,48 @@ def test_empty_messages_count_on_the_window_until_they_are_read() -> None:
     for message in messages:
         assert channel.receiver.read(message, 0.0) in ([], [b""])
     assert channel.take_credit() == 1000 * MESSAGE_COST
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_packets_that_come_together_are_taken_as_if_each_had_come_alone(batch: int) -> None:
+    data, other = bytes(range(256)) * 2000, b"z" * 5
+    long = [first(1), *(following(1, index, bytes([index]) * CHUNK_SIZE) for index in range(1, 30))]
+    packets = [
+        *long[:12],
+        b"\xff no packet",
+        first(2, other),
+        *long[12:20],
+        following(2, 1, data[:CHUNK_SIZE]),
+        *long[20:],
+        following(1, 30, b"end", done=True),
+        following(2, 2, b"end", done=True),
+    ]
+    channel = Pair().b
+    found: list[IncomingTransfer] = []
+    for start in range(0, len(packets), batch):
+        channel.receive_packets(packets[start : start + batch], 0.0)
+        found += started(channel)
+    assert [b"".join(channel.receiver.read(message, 0.0)) for message in found] == [
+        b"x" + b"".join(bytes([index]) * CHUNK_SIZE for index in range(1, 30)) + b"end",
+        other + data[:CHUNK_SIZE] + b"end",
+    ]
+    assert channel.take_arrived() == channel.take_credit() == sum(map(len, packets))
+
+
+def test_a_missing_packet_ends_the_run_and_the_message() -> None:
+    channel = Pair().b
+    message = receive(channel, first(1))
+    full = [following(1, index, b"y" * CHUNK_SIZE) for index in range(1, 10)]
+    channel.receive_packets([*full[:4], *full[5:]], 0.0)
+    assert state_of(message) is IncomingState.FAILED
+
+
+def test_a_run_of_a_message_that_nobody_wants_is_not_kept() -> None:
+    channel = Pair().b
+    message = receive(channel, first(1))
+    full = [following(1, index, b"y" * CHUNK_SIZE) for index in range(1, 10)]
+    channel.receive_packets(full[:4], 0.0)
+    channel.receiver.discard(message)
+    channel.receive_packets(full[4:], 0.0)
+    assert channel.receiver.unread_bytes == 0
+    assert message.received == 1 + 9 * CHUNK_SIZE

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peerix.core.sctp import Association, SctpConfig
-from peerix.core.sctp.packet_runs import PacketRuns
 from tests.core.sctp.pairs import START, connected, received
 from tests.core.sctp.test_reassembly import WideOpen
+
+if TYPE_CHECKING:
+    from peerix.core.sctp.packet_runs import PacketRuns
 
 FSN = slice(28, 32)
 """Where a packet that begins with an I-DATA chunk has the number of the fragment."""
