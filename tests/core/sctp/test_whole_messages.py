@@ -88,7 +88,7 @@ def test_a_run_is_one_event_and_none_of_its_packets_is_read(interleaving: bool) 
     a, b = pair(interleaving=interleaving)
     messages = queue(a, [FULL] * 20)
     packets = a.packets_to_send(START, 1000)
-    assert runs_of(b).receive(packets, 0) == 20
+    assert runs_of(b).whole.receive(packets, 0) == 20
     assert b.poll_events() == [MessagesReceived(0, 53, messages)]
 
 
@@ -118,9 +118,9 @@ def test_a_run_stops_where_the_window_ends(interleaving: bool) -> None:
     packets = a.packets_to_send(START, 1000)
     b.set_receive_limit(20_000)
     b.hold(1)
-    end = runs_of(b).receive(packets, 0)
+    end = runs_of(b).whole.receive(packets, 0)
     assert 15 < end < 20
-    assert runs_of(b).receive(packets, end) == end
+    assert runs_of(b).whole.receive(packets, end) == end
 
 
 @BOTH
@@ -129,7 +129,7 @@ def test_packets_that_are_cut_short_are_no_run(interleaving: bool) -> None:
     queue(a, [FULL] * 2)
     packets = a.packets_to_send(START, 1000)
     for size in range(60):
-        assert runs_of(b).receive([packet[:size] for packet in packets], 0) == 0
+        assert runs_of(b).whole.receive([packet[:size] for packet in packets], 0) == 0
 
 
 @BOTH

@@ -11,6 +11,7 @@ from peerix.core.sctp.events import AssociationClosed, AssociationEstablished, A
 from peerix.core.sctp.handshake import CAUSE_STALE_COOKIE, Handshake
 from peerix.core.sctp.packet_runs import PacketRuns
 from peerix.core.sctp.state import RECEIVING, SENDING, AssociationState, Lifecycle
+from peerix.core.sctp.whole_messages import LOOKS_WHOLE
 from peerix.core.sctp.wire import HEADER_SIZE, PacketFault, Wire, read_header, write_packet
 
 if TYPE_CHECKING:
@@ -98,12 +99,21 @@ class Dispatch:
         of the same kind.
         """
         accepts, runs = self._wire.accepts, self._runs
+        middle, whole = (None, None) if runs is None else (runs.middle, runs.whole)
         index, count = 0, len(packets)
+        flags_place, whole_flags = LOOKS_WHOLE
         while index < count:
-            if runs is not None and (end := runs.receive(packets, index)) > index:
+            if middle is not None and middle.is_expected and (end := middle.receive(packets, index)) > index:
                 index = end
                 continue
             packet = packets[index]
+            if (
+                packet[flags_place] == whole_flags
+                and whole is not None
+                and (end := whole.receive(packets, index)) > index
+            ):
+                index = end
+                continue
             index += 1
             if not accepts(packet):
                 self._receive_stray(packet, now)

@@ -208,12 +208,13 @@ class Outbound:
         if not ring or self.outstanding.lost:
             return []
         head = ring[0].messages[0]
-        room = self.recovery.packet_size - HEADER_SIZE
+        size = self.recovery.packet_size
         if isinstance(head, tuple):
-            if 2 * len(head[1]) < room or len(ring) > 1:
+            if 2 * len(head[1]) < size or len(ring) > 1:
                 return []
         elif not head.offset:
             return []
+        room = size - HEADER_SIZE
         most = min(limit, self._allowance() // room)
         if most < 2:
             return []

@@ -9,8 +9,6 @@ from peerix.core.sctp.middle_fragments import MiddleFragments
 from peerix.core.sctp.whole_messages import WholeMessages
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from peerix.core.sctp.established import Established
     from peerix.core.sctp.wire import Wire
 
@@ -22,21 +20,11 @@ class PacketRuns:
     :ivar whole: messages that have a packet each.
     """
 
-    __slots__ = ("_established", "middle", "whole")
+    __slots__ = ("middle", "whole")
 
     def __init__(self, wire: Wire, established: Established) -> None:
         inbound = established.inbound
-        self._established = established
         self.middle: MiddleFragments | None = None
         if isinstance(inbound.reassembly, InterleavedReassembly):
             self.middle = MiddleFragments(wire, inbound.reassembly, inbound.received, inbound.window)
-        self.whole = WholeMessages(wire, inbound)
-
-    def receive(self, packets: Sequence[bytes], start: int) -> int:
-        """Take the run that begins at `start`; return where it ends, `start` when there is none."""
-        middle = self.middle
-        if middle is not None and middle.is_expected and (end := middle.receive(packets, start)) > start:
-            return end
-        if start + 1 < len(packets) and self._established.receiving:
-            return self.whole.receive(packets, start)
-        return start
+        self.whole = WholeMessages(wire, established)

@@ -17,37 +17,48 @@ from peerix.core.sctp.writer import DATA_FORMAT, I_DATA_FORMAT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from peerix.core.sctp.inbound import Inbound
+    from peerix.core.sctp.established import Established
     from peerix.core.sctp.wire import Wire
 
 _WHOLE = FLAG_BEGIN | FLAG_END
 _FLAGS = HEADER_SIZE + 1
+_LENGTH = HEADER_SIZE + 2
 _LEAST = HEADER_SIZE + I_DATA_FORMAT.size
 _CONSTANT = struct.Struct("!8s4sBBH")
 _DATA_HEADERS = struct.Struct("!16sIHHI")
 _I_DATA_HEADERS = struct.Struct("!16sIIII")
 
 
+LOOKS_WHOLE = slice(_FLAGS, _FLAGS + 1), bytes((_WHOLE,))
+"""Where a packet that may begin such a run has its flags, and what they are."""
+
+
 class WholeMessages:
     """Takes runs of them, without a checksum (RFC 9653), ordered and in order; everything else is left."""
 
-    __slots__ = ("_format", "_headers", "_inbound", "_mask", "_wire")
+    __slots__ = ("_established", "_format", "_headers", "_inbound", "_mask", "_wire")
 
-    def __init__(self, wire: Wire, inbound: Inbound) -> None:
+    def __init__(self, wire: Wire, established: Established) -> None:
+        inbound = established.inbound
         self._wire = wire
+        self._established = established
         self._inbound = inbound
         self._format = I_DATA_FORMAT if inbound.interleaving else DATA_FORMAT
         self._headers = _I_DATA_HEADERS if inbound.interleaving else _DATA_HEADERS
         self._mask = MID_MASK if inbound.interleaving else SSN_MASK
 
     def receive(self, packets: Sequence[bytes], start: int) -> int:
-        """Take packets from `start` on, which is not the last, two or none; return where something else begins."""
+        """Take packets from `start` on, two at least or none; return where something else begins."""
         packet = packets[start]
         size = len(packet)
-        if size <= _LEAST or len(packets[start + 1]) != size or packet[_FLAGS] != _WHOLE:
+        # Most packets with a whole message have more of them; two bytes tell.
+        if size <= _LEAST or size - packet[_LENGTH] * 256 - packet[_LENGTH + 1] > HEADER_SIZE + 3:
+            return start
+        if packet[_FLAGS] != _WHOLE or start + 1 >= len(packets) or len(packets[start + 1]) != size:
             return start
         inbound, window = self._inbound, self._inbound.window
-        if len(inbound.received.tsns.ends) > 1 or not self._wire.accept_zero_checksum:
+        ready = self._established.receiving and self._wire.accept_zero_checksum
+        if not ready or len(inbound.received.tsns.ends) > 1:
             return start
         # What does not fit into the window is read.
         room = (window.limit - window.held - window.buffered) // size
